@@ -1,0 +1,3 @@
+"""Run Airbyte connectors and move data between them."""
+
+from __future__ import annotations
