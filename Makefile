@@ -1,0 +1,74 @@
+# Every task of the project by its short name. Each target works alone in a fresh clone: what it needs is made first.
+# A machine needs git, make and a Python from 3.11 on with pip; the rest comes from the package index.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+STAMP := .venv/.made
+PYTHONS := 3.11 3.12 3.13
+# How many tests run at once.
+JOBS ?= 2
+# Further arguments for pytest: make test ARGS="-k state"
+ARGS ?=
+PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
+FAST := not real and not docker and not slow
+
+# A text file that is opened without an encoding is a warning, and a warning is an error here.
+export PYTHONWARNDEFAULTENCODING := 1
+
+.PHONY: help setup demo check format test test-fast test-pythons bench wheel-test docs clean
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(STAMP): pyproject.toml scripts/bootstrap $(wildcard uv.lock)
+	@scripts/bootstrap .venv
+	@touch $@
+
+setup: $(STAMP)  ## make the development environment in .venv
+
+demo: $(STAMP)  ## sync source-faker into a DuckDB file; run it twice to see it continue
+	@$(BIN)/python scripts/demo.py
+
+check: $(STAMP)  ## ruff, mypy, pyright and the import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(STAMP)  ## the whole suite, with connectors from PyPI
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+test-fast: $(STAMP)  ## the tests that need no network and no patience
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "$(FAST)"
+
+test-pythons: $(PYTHONS:%=.venvs/%/.made)  ## the fast tests on each supported Python; a missing one is a failure
+	@for version in $(PYTHONS); do \
+	    echo "== Python $$version"; \
+	    .venvs/$$version/bin/python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "'$$version'")'; \
+	    .venvs/$$version/bin/pytest $(PYTEST_FLAGS) -m "$(FAST)"; \
+	done
+
+.venvs/%/.made: pyproject.toml scripts/bootstrap $(wildcard uv.lock)
+	@scripts/bootstrap .venvs/$* $*
+	@touch $@
+
+bench: $(STAMP)  ## measure against the limits and against PyAirbyte: make bench CASE=straight RECORDS=500000
+	@$(BIN)/python -m bench $(if $(CASE),--case $(CASE)) $(if $(RECORDS),--records $(RECORDS)) $(ARGS)
+
+wheel-test: $(STAMP)  ## build sdist and wheel, install the wheel alone and use it from another folder
+	@scripts/wheel-test
+
+docs: $(STAMP)  ## run every example of the docs, check every link and command
+	$(BIN)/pytest -q tests/test_docs.py $(ARGS)
+
+clean:  ## remove what the targets made, the environments too
+	rm -rf .venv .venvs .demo .bench dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
