@@ -1,0 +1,130 @@
+"""What an executor is, and what it answers with. Starts no connector itself."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airbyte_exec import exceptions as exc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from airbyte_exec.registry import ConnectorMetadata
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """How to start a connector, and how to end it for sure.
+
+    Parameters:
+        argv: the connector's command, without the protocol's arguments.
+        env: environment variables that are set on top of what a child inherits.
+        unset_env: environment variables that this child must not inherit.
+        show_path: how a local path appears to the connector.
+        kill_argv: a command that ends it for sure, beside the signals to its process group.
+        cleanup: called once, after the child is reaped.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    unset_env: frozenset[str] = frozenset()
+    show_path: Callable[[Path], str] = str
+    kill_argv: tuple[str, ...] | None = None
+    cleanup: Callable[[], None] | None = None
+
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """Return the child's whole environment: `inherited` without `unset_env`, then `env` on top."""
+        kept = {name: value for name, value in inherited.items() if name not in self.unset_env}
+        return {**kept, **self.env}
+
+
+class Executor(abc.ABC):
+    """Knows where one connector is and how it is started.
+
+    Parameters:
+        name: the connector's name, `source-…` or `destination-…`.
+        metadata: what the registry says of it, where the registry was asked.
+        target_version: the version that was asked for; None or `latest` for any.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        metadata: ConnectorMetadata | None = None,
+        target_version: str | None = None,
+    ) -> None:
+        known = name or (metadata.name if metadata else None)
+
+        if not known:
+            raise exc.PyAirbyteInputError(message="A connector needs a name.")
+
+        self.name: str = known
+        self.metadata = metadata
+        self.target_version = None if target_version == "latest" else target_version
+
+    @abc.abstractmethod
+    def launch(self) -> Launch:
+        """Return how the connector is started.
+
+        Raises:
+            AirbyteConnectorInstallationError: it is not installed.
+            AirbyteConnectorExecutableNotFoundError: its executable is missing or cannot be run.
+        """
+
+    @abc.abstractmethod
+    def ensure_installation(self, *, auto_fix: bool = True) -> None:
+        """Make sure that the connector can be started; install it where it is not and `auto_fix` is true.
+
+        Raises:
+            AirbyteConnectorInstallationError: it is not installed, or cannot be.
+            AirbyteConnectorExecutableNotFoundError: its executable is missing or cannot be run.
+        """
+
+    def install(self) -> None:
+        """Install the connector anew.
+
+        Raises:
+            AirbyteConnectorInstallationError: it cannot be installed, or it is not ours to install.
+        """
+        raise self._not_managed("installed")
+
+    def uninstall(self) -> None:
+        """Remove the connector.
+
+        Raises:
+            AirbyteConnectorInstallationError: it is not ours to remove.
+        """
+        raise self._not_managed("uninstalled")
+
+    def get_installed_version(self, *, raise_on_error: bool = False, recheck: bool = False) -> str | None:
+        """Return the installed version, or None where it cannot be told.
+
+        Parameters:
+            raise_on_error: raise where the version cannot be told.
+            recheck: look again, also where the version is known already.
+
+        Raises:
+            AirbyteConnectorInstallationError: the version cannot be told and `raise_on_error` is true.
+        """
+        del recheck
+
+        if raise_on_error:
+            raise exc.AirbyteConnectorInstallationError(
+                message="The connector's version cannot be told.", connector_name=self.name
+            )
+
+        return None
+
+    def known_spec(self) -> dict[str, Any] | None:
+        """Return the connector's specification where it is known without running it, else None."""
+        return None
+
+    def _not_managed(self, action: str) -> exc.AirbyteConnectorInstallationError:
+        return exc.AirbyteConnectorInstallationError(
+            message=f"The connector cannot be {action}: it is not managed by airbyte_exec.",
+            connector_name=self.name,
+        )

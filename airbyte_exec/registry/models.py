@@ -1,0 +1,75 @@
+"""The types of the connector registry."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class InstallType(StrEnum):
+    """How a connector can be installed."""
+
+    YAML = "yaml"
+    """A manifest and nothing else."""
+    PYTHON = "python"
+    """A package on PyPI."""
+    DOCKER = "docker"
+    """An image; every connector of the registry has one."""
+    JAVA = "java"
+    """Written in Java or Kotlin: an image is the only way."""
+    INSTALLABLE = "installable"
+    """Asked for: what this version of the package can install by itself."""
+    ANY = "any"
+    """Asked for: all of the registry."""
+
+
+class Language(StrEnum):
+    """What a connector is written in."""
+
+    PYTHON = "python"
+    JAVA = "java"
+    MANIFEST_ONLY = "manifest-only"
+
+
+class ConnectorMetadata(BaseModel):
+    """What the registry says of one connector."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    display_name: str | None = None
+    connector_type: str | None = None
+    definition_id: str | None = None
+    docker_repository: str | None = None
+    latest_available_version: str | None = None
+    pypi_package_name: str | None = None
+    language: Language | None = None
+    install_types: set[InstallType] = {InstallType.DOCKER}
+    suggested_streams: list[str] | None = None
+    support_level: str | None = None
+    release_stage: str | None = None
+    source_type: str | None = None
+    documentation_url: str | None = None
+    release_date: str | None = None
+    github_issue_label: str | None = None
+
+    @property
+    def default_install_type(self) -> InstallType:
+        """The way that the registry recommends: manifest, then PyPI, then image."""
+        if self.language is Language.MANIFEST_ONLY and InstallType.YAML in self.install_types:
+            return InstallType.YAML
+
+        return InstallType.PYTHON if InstallType.PYTHON in self.install_types else InstallType.DOCKER
+
+
+class ApiDocsUrl(BaseModel):
+    """A page about a connector, or about the API that it reads."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    title: str
+    url: str
+    source: str
+    doc_type: str = Field(default="other", alias="type")
+    requires_login: bool = Field(default=False, alias="requiresLogin")
