@@ -1,0 +1,82 @@
+"""Turns figures into Markdown tables. The aims stand beside the figures; nothing fails here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bench.cases import OURS, THEIRS, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ABOUT = """# Benchmarks
+
+Made by `make bench`: {records} records of about 250 bytes, a STATE every 10,000; the source is `cat`, the
+sink drains and echoes the states. {cpus} CPUs, {system}, Python {python}; PyAirbyte is `{theirs}` from PyPI
+in a venv of its own. The contestants take turns in one run of the bench, each measurement is a process of
+its own, and each figure is the median of {repeat}. RSS is the peak of the measured process, without its
+children. The limit is what the machine does without either: the shell's pipe, or DuckDB's own `read_json`
+into the same typed table.
+"""
+
+Figures = dict[str, dict[str, Any]]
+
+
+def throughput(rows: Iterable[tuple[Case, int, Figures]]) -> str:
+    """Return the table of the cases that move records."""
+    head = "case | who | wall s | records/s | CPU s | RSS MB | states | times PyAirbyte | asked | limits"
+    lines: list[Sequence[str]] = []
+
+    for case, records, found in rows:
+        for who, run in found.items():
+            times = found[THEIRS]["wall_s"] / run["wall_s"] if who == OURS and THEIRS in found else None
+            slower = run["wall_s"] / found["limit"]["wall_s"] if who != "limit" and "limit" in found else None
+            lines.append(
+                (
+                    f"{case.title} ({records:,})" if who == OURS else "",
+                    f"limit: {case.limit}" if who == "limit" else who,
+                    f"{run['wall_s']:.2f}",
+                    f"{records / run['wall_s']:,.0f}",
+                    "" if who == "limit" else f"{run['cpu_s']:.2f}",
+                    "" if who == "limit" else f"{run['rss_mb']:.0f}",
+                    f"{run['states']:.0f}" if "states" in run else "",
+                    f"**{times:.1f}**" if times else "",
+                    _asked(case) if who == OURS else "",
+                    f"{slower:.1f}" if slower else "",
+                )
+            )
+
+    return "## Throughput\n\n" + _table(head.split(" | "), lines)
+
+
+def _asked(case: Case) -> str:
+    parts = [f"at least {case.at_least:g}"] if case.at_least else []
+    parts += [f"aim {case.aim:g}"] if case.aim else []
+    return ", ".join(parts) or ("RSS under 80 MB" if case.name == "straight-long" else "")
+
+
+def imports(seconds: dict[str, float]) -> str:
+    """Return the table of the import times."""
+    lines = [(who, f"{found:.3f}", "under 0.25" if who == OURS else "") for who, found in seconds.items()]
+    return "## Import\n\n" + _table(("who", "seconds more than a bare interpreter", "asked"), lines)
+
+
+def installs(counts: dict[str, int]) -> str:
+    """Return the table of the packages in a fresh install."""
+    lines = [(who, str(count), "under 45" if who == OURS else "") for who, count in counts.items()]
+    return "## Fresh install without extras\n\n" + _table(("who", "packages", "asked"), lines)
+
+
+def checkpoints(found: dict[str, dict[str, Any]]) -> str:
+    """Return what a kill at half-way left in the cache file."""
+    lines = [
+        (who, f"{left['rows']:,}", f"`{left['state']}`" if left["state"] else "none")
+        for who, left in found.items()
+    ]
+    text = "## A read that is killed (SIGKILL) at half-way\n\nWhat its cache file holds afterwards:\n\n"
+    return text + _table(("who", "rows", "state"), lines)
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
