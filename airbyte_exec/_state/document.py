@@ -1,0 +1,97 @@
+"""Saved state -> the text of the file that `read --state` gets. Pure: no file, no process.
+
+The protocol (and the Python CDK's reader) has a JSON list of state messages for STREAM and GLOBAL state, and the bare
+`data` object for LEGACY state. Where nothing is to be sent, no file is given at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+import msgspec
+from msgspec import Raw
+
+from airbyte_exec._state.store import Saved, StreamSaved
+from airbyte_exec.types import StreamId
+
+
+def input_document(saved: Saved | None, streams: Collection[StreamId]) -> bytes | None:
+    """Return the state document for a read of these streams, or None where there is nothing to send.
+
+    Parameters:
+        saved: what is known of the pair.
+        streams: the streams that are read on from their state; those that start anew are left out.
+    """
+    if saved is None or not streams:
+        return None
+
+    if saved.kind == "LEGACY":
+        return saved.document
+
+    if saved.kind == "GLOBAL":
+        return _global_document(saved.document, frozenset(streams)) if saved.document else None
+
+    texts = [
+        b'{"type":"STREAM","stream":{"stream_descriptor":' + _descriptor(stream) + b',"stream_state":' + state + b"}}"
+        for stream in streams
+        if (state := _state_of(saved, stream)) is not None
+    ]
+    return b"[" + b",".join(texts) + b"]" if texts else None
+
+
+def may_continue(saved: StreamSaved | None) -> bool:
+    """Say whether a stream may be read on from what is saved of it.
+
+    The state of a completed full refresh would make a resumable source answer with no records. A refresh that began to
+    replace what the destination holds, and did not complete, is begun anew.
+    """
+    if saved is None or saved.state is None:
+        return True
+
+    return not (saved.full_refresh and saved.complete) and not is_owed(saved)
+
+
+def is_owed(saved: StreamSaved) -> bool:
+    """Say whether the last sync was to replace what the destination holds, and did not complete."""
+    return bool(saved.generation_id) and saved.minimum_generation_id == saved.generation_id and not saved.complete
+
+
+def _state_of(saved: Saved, stream: StreamId) -> bytes | None:
+    entry = saved.streams.get(stream)
+    return entry.state if entry is not None else None
+
+
+def _descriptor(stream: StreamId) -> bytes:
+    names = {"name": stream.name} if stream.namespace is None else stream._asdict()
+    return json.dumps(names).encode()
+
+
+def _global_document(text: bytes, wanted: frozenset[StreamId]) -> bytes:
+    """Return the GLOBAL state without the streams that start anew; all that stays keeps its bytes."""
+    try:
+        parts = msgspec.json.decode(text, type=dict[str, Raw])
+        entries = msgspec.json.decode(parts["stream_states"], type=list[Raw])
+        kept = [entry for entry in entries if _stream_of(entry) in wanted]
+    except (msgspec.MsgspecError, RecursionError):  # NaN and the like: it goes as it came
+        kept = entries = []
+
+    if len(kept) < len(entries):
+        parts["stream_states"] = Raw(b"[" + b",".join(map(bytes, kept)) + b"]")
+        text = msgspec.json.encode(parts)
+
+    return b'[{"type":"GLOBAL","global":' + text + b"}]"
+
+
+class _Descriptor(msgspec.Struct):
+    name: str
+    namespace: str | None = None
+
+
+class _Entry(msgspec.Struct):
+    stream_descriptor: _Descriptor
+
+
+def _stream_of(entry: Raw) -> StreamId:
+    descriptor = msgspec.json.decode(entry, type=_Entry).stream_descriptor
+    return StreamId(descriptor.name, descriptor.namespace)
