@@ -2,7 +2,7 @@
 
 A test reads like this::
 
-    config = source_config(streams=[stream("users", records=50)], script=[step("exit", after_record(20), code=3)])
+    config = source_config(streams=[stream(records=50)], script=[step("exit", after_record(20), code=3)])
     source = get_source("source-mini", config, local_executable=SOURCE_MINI)
     ...
     assert stored_records(tmp_path / "out")["users"] == ...
@@ -15,10 +15,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 SOURCE_MINI = FIXTURES / "source-mini" / "bin" / "source-mini"
@@ -205,9 +207,7 @@ class Run:
 
         for message in self.messages("TRACE"):
             if status := message["trace"].get("stream_status"):
-                found.setdefault(_stream_name(status["stream_descriptor"], "name"), []).append(
-                    status["status"]
-                )
+                found.setdefault(_stream_name(status["stream_descriptor"], "name"), []).append(status["status"])
 
         return found
 
