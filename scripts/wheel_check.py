@@ -45,9 +45,7 @@ def check_command_line() -> None:
     script = Path(sys.executable).with_name("airbyte-exec")
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [script, *arguments], check=True, stdout=subprocess.PIPE, encoding="utf-8", timeout=120
-        )
+        done = subprocess.run([script, *arguments], check=True, stdout=subprocess.PIPE, encoding="utf-8", timeout=120)
         return done.stdout
 
     assert "sync" in run("--help")
