@@ -1,0 +1,307 @@
+"""From the arguments of `get_source` and `get_destination` to an executor.
+
+Two ordered lists decide: `RULES`, which arguments do not go together, and `METHODS`, which way of starting
+the connector the arguments choose. Without a method the name decides: a connector of this package, an
+executable on PATH, an environment that was installed before, the registry.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airbyte_exec import exceptions as exc
+from airbyte_exec.executors.base import Executor
+from airbyte_exec.executors.bundled import BUNDLED, BundledExecutor
+from airbyte_exec.executors.local import PathExecutor, find_executable
+from airbyte_exec.executors.noop import NoOpExecutor
+from airbyte_exec.executors.venv import INSTALL_TIMEOUT, VenvExecutor
+from airbyte_exec.registry import ConnectorMetadata, InstallType, get_connector_metadata
+
+logger = logging.getLogger(__name__)
+
+_CONNECTOR_NAME = re.compile(r"(source|destination)-[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The arguments that choose an executor, as the caller gave them."""
+
+    name: str
+    version: str | None = None
+    use_python: bool | Path | str | None = None
+    pip_url: str | None = None
+    local_executable: Path | str | bool | None = None
+    docker_image: bool | str | None = None
+    use_host_network: bool = False
+    source_manifest: bool | dict[str, Any] | Path | str | None = None
+    install_if_missing: bool = True
+    install_root: Path | None = None
+    no_executor: bool = False
+    extra_requirements: Sequence[str] = ()
+    install_timeout: float = INSTALL_TIMEOUT
+
+    @property
+    def methods(self) -> list[str]:
+        """The ways to start a connector that these arguments name."""
+        named = {
+            "local_executable": self.local_executable,
+            "docker_image": self.docker_image,
+            "pip_url or use_python": self.pip_url or self.use_python,
+            "source_manifest": self.source_manifest,
+            "no_executor": self.no_executor,
+        }
+        return [name for name, value in named.items() if value]
+
+
+Rule = tuple[Callable[[Request], object], str]
+
+RULES: tuple[Rule, ...] = (
+    (lambda r: not r.name.strip(), "A connector needs a name."),
+    (
+        lambda r: len(r.methods) > 1,
+        (
+            "Only one of `local_executable`, `docker_image`, `pip_url` or `use_python`, `source_manifest` and "
+            "`no_executor` can be given."
+        ),
+    ),
+    (
+        lambda r: r.version and r.pip_url,
+        "`version` and `pip_url` do not go together: the version belongs into `pip_url`.",
+    ),
+    (
+        lambda r: r.version and r.local_executable,
+        "`version` and `local_executable` do not go together: an executable is the version that it is.",
+    ),
+    (
+        lambda r: r.version and isinstance(r.docker_image, str) and ":" in r.docker_image.rpartition("/")[2],
+        "`version` and a `docker_image` with a tag do not go together.",
+    ),
+    (
+        lambda r: r.use_python is False and r.pip_url,
+        "`use_python=False` asks for an image, and `pip_url` for a Python package.",
+    ),
+)
+"""What must not hold of the arguments, and what is said if it does; the first one counts."""
+
+
+def resolve_executor(
+    name: str,
+    *,
+    version: str | None = None,
+    use_python: bool | Path | str | None = None,
+    pip_url: str | None = None,
+    local_executable: Path | str | bool | None = None,
+    docker_image: bool | str | None = None,
+    use_host_network: bool = False,
+    source_manifest: bool | dict[str, Any] | Path | str | None = None,
+    install_if_missing: bool = True,
+    install_root: Path | None = None,
+    no_executor: bool = False,
+    extra_requirements: Sequence[str] = (),
+    install_timeout: float = INSTALL_TIMEOUT,
+) -> Executor:
+    """Return the executor that the arguments choose; it is installed where that is possible and wanted.
+
+    Parameters:
+        name: the connector's name, `source-…` or `destination-…`.
+        version: the version to install from PyPI.
+        use_python: install from PyPI with this Python: True for one that fits, a path, or a version such as
+            `3.11`. False asks for an image.
+        pip_url: what to install, as arguments of `pip install`.
+        local_executable: a path, the name of a program on PATH, or True for the program called `name`.
+        docker_image: an image; not available in this version.
+        use_host_network: for images; a process of this machine uses its network anyway.
+        source_manifest: a manifest; not available in this version.
+        install_if_missing: install a Python connector now; else it must be there when it is started.
+        install_root: the folder for the environments of Python connectors.
+        no_executor: the connector is described and never run.
+        extra_requirements: further requirements for the environment of a Python connector, one a string.
+        install_timeout: seconds for an installation.
+
+    Raises:
+        PyAirbyteInputError: the arguments do not go together, or ask for what is not available in this
+            version.
+        AirbyteConnectorExecutableNotFoundError: the local executable is missing or cannot be run.
+        AirbyteConnectorInstallationError: the connector cannot be installed.
+        AirbyteConnectorNotRegisteredError: the registry does not know the name, and nothing else does.
+        AirbyteConnectorRegistryError: the registry is needed and cannot be read.
+    """
+    request = Request(
+        name=name,
+        version=None if version == "latest" else version,
+        use_python=use_python,
+        pip_url=pip_url,
+        local_executable=local_executable,
+        docker_image=docker_image,
+        use_host_network=use_host_network,
+        source_manifest=source_manifest,
+        install_if_missing=install_if_missing,
+        install_root=install_root,
+        no_executor=no_executor,
+        extra_requirements=extra_requirements,
+        install_timeout=install_timeout,
+    )
+    check_rules(request)
+    executor = next(found for method in METHODS if (found := method(request)) is not None)
+
+    if install_if_missing:
+        executor.ensure_installation()
+
+    return executor
+
+
+def check_rules(request: Request) -> None:
+    """Check that the arguments go together.
+
+    Raises:
+        PyAirbyteInputError: they do not; the first broken rule is told.
+    """
+    for is_broken, message in RULES:
+        if is_broken(request):
+            raise exc.PyAirbyteInputError(message=message, context={"connector_name": request.name})
+
+
+def _local(request: Request) -> Executor | None:
+    if not request.local_executable:
+        return None
+
+    wanted = request.name if isinstance(request.local_executable, bool) else request.local_executable
+    path = find_executable(wanted, request.name)
+    logger.info("Using the executable %s for %s", path, request.name)
+    return PathExecutor(request.name, path=path)
+
+
+def _noop(request: Request) -> Executor | None:
+    if not request.no_executor:
+        return None
+
+    return NoOpExecutor(request.name, metadata=_ask_registry(request.name), target_version=request.version)
+
+
+def _docker(request: Request) -> Executor | None:
+    if request.docker_image or request.use_python is False:
+        raise _not_available(request.name, "Running a connector from an image")
+
+    return None
+
+
+def _manifest(request: Request) -> Executor | None:
+    if request.source_manifest:
+        raise _not_available(request.name, "Running a connector from a manifest")
+
+    return None
+
+
+def _python(request: Request) -> Executor | None:
+    if request.pip_url:
+        return _venv(request, None)
+
+    return _venv(request, _ask_registry(request.name)) if request.use_python else None
+
+
+def _bundled(request: Request) -> Executor | None:
+    if request.name not in BUNDLED:
+        return None
+
+    if request.version:
+        raise exc.PyAirbyteInputError(
+            message=f"{request.name} comes with airbyte_exec and has its version: `version` cannot be chosen.",
+            input_value=request.version,
+        )
+
+    return BundledExecutor(request.name)
+
+
+def _on_path(request: Request) -> Executor | None:
+    # A program on PATH has a version of its own.
+    if request.version or (found := shutil.which(request.name)) is None:
+        return None
+
+    path = find_executable(Path(found), request.name)
+    logger.info("Using the executable %s for %s", path, request.name)
+    return PathExecutor(request.name, path=path)
+
+
+def _installed_before(request: Request) -> Executor | None:
+    if not _CONNECTOR_NAME.fullmatch(request.name):
+        return None
+
+    executor = _venv(request, None)
+    return executor if executor.is_installed() else None
+
+
+def _registered(request: Request) -> Executor:
+    metadata = _ask_registry(request.name)
+
+    if metadata is None or metadata.default_install_type is InstallType.PYTHON:
+        return _venv(request, metadata)
+
+    is_manifest = metadata.default_install_type is InstallType.YAML
+    kind = "from a manifest" if is_manifest else "from an image"
+    raise _not_available(request.name, f"{request.name} is not on PyPI, and running a connector {kind}")
+
+
+def _venv(request: Request, metadata: ConnectorMetadata | None) -> VenvExecutor:
+    return VenvExecutor(
+        request.name,
+        metadata=metadata,
+        target_version=request.version,
+        pip_url=request.pip_url,
+        install_root=request.install_root,
+        use_python=request.use_python,
+        extra_requirements=request.extra_requirements,
+        install_timeout=request.install_timeout,
+    )
+
+
+def _ask_registry(name: str) -> ConnectorMetadata | None:
+    """Return what the registry says, or None where it is silent and the naming of connectors tells the package."""
+    is_usual_name = _CONNECTOR_NAME.fullmatch(name) is not None
+
+    try:
+        metadata = get_connector_metadata(name)
+    except exc.AirbyteConnectorNotRegisteredError:
+        raise
+    except exc.AirbyteConnectorRegistryError as error:
+        if not is_usual_name:
+            raise
+
+        logger.warning("%s Taking airbyte-%s from PyPI.", error.get_message(), name)
+        return None
+
+    if metadata is None and not is_usual_name:
+        raise exc.PyAirbyteInputError(
+            message=f"Nothing is known of a connector {name!r}: the registry is turned off.",
+            guidance="Say what to install by `pip_url`, or what to run by `local_executable`.",
+            input_value=name,
+        )
+
+    return metadata
+
+
+def _not_available(name: str, what: str) -> exc.PyAirbyteInputError:
+    return exc.PyAirbyteInputError(
+        message=f"{what} is not available in this version.",
+        guidance="Use a connector from PyPI (`pip_url`), or an executable (`local_executable`).",
+        context={"connector_name": name},
+    )
+
+
+METHODS: tuple[Callable[[Request], Executor | None], ...] = (
+    _local,
+    _docker,
+    _manifest,
+    _noop,
+    _python,
+    _bundled,
+    _on_path,
+    _installed_before,
+    _registered,
+)
+"""Asked in this order; the first that answers decides. The last always answers or raises."""
