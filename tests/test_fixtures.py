@@ -32,6 +32,8 @@ from mini import (
     write_config,
 )
 
+from airbyte_exec.protocol import resources
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -332,6 +334,24 @@ def test_states_can_carry_any_json_text(mini: Mini) -> None:
     text = '"x":1e2,"é":1.10'
 
     assert f"{text}}}".encode() in read(mini, state_text=text)
+
+
+@pytest.mark.parametrize("kind", ["STREAM", "GLOBAL", "LEGACY"])
+def test_without_a_script_every_line_is_a_message_of_the_protocol(mini: Mini, kind: Any) -> None:
+    streams = [stream("a", records=12), stream("b", records=12, namespace="ns", fails_after=5)]
+    config = source_config(streams=streams, state_type=kind)
+    catalog = write_catalog(mini.folder, *streams)
+    output = mini.source(config, catalog=catalog).stdout
+    echoed = mini.destination(
+        destination_config(echo="reserialised", destination_stats="right"), output, catalog=catalog
+    )
+    answers = [mini.source(config, command).stdout for command in ("check", "discover")]
+    check = resources.validator("message")
+
+    for line in b"".join([output, echoed.stdout, *answers]).splitlines():
+        check.validate(json.loads(line))
+
+    resources.validator("configured_catalog").validate(json.loads(catalog.read_bytes()))
 
 
 # The source's faults
