@@ -1,0 +1,172 @@
+"""Makes the secrets of a config unreadable in any text: logs, errors, a connector's own words.
+
+Masking goes by value. A secret is found as it is, and as JSON, a URL, Python's `repr`, HTML and base64 write it, in
+base64 also inside a longer text (`user:password` of an HTTP header). A value of fewer than `MIN_LENGTH` characters is
+not masked: it would be found in every second word.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from airbyte_exec.secrets.base import SecretString
+from airbyte_exec.secrets.marks import leaves, looks_secret, secret_leaves
+
+MASK = "****"
+MIN_LENGTH = 4
+_MIN_LINE = 16
+"""Characters of one line of a secret of many lines, such as a private key, that is masked for itself."""
+_MIN_BASE64 = 8
+_NO_SECRETS = frozenset({"true", "false", "none", "null"})
+
+
+class Masker:
+    """Masks a fixed set of values.
+
+    Parameters:
+        values: the secrets; those shorter than `MIN_LENGTH` are left out.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        texts = {str(value) for value in values}
+        self._values = frozenset(text for text in texts if _is_maskable(text))
+
+    @classmethod
+    def for_config(
+        cls, config: Mapping[str, Any], schema: Mapping[str, Any] | None = None, *, secrets: Iterable[str] = ()
+    ) -> Masker:
+        """Return a masker for the secrets of a config.
+
+        Secret is what the schema marks, what is a `SecretString`, and what stands under the name of a credential.
+
+        Parameters:
+            config: the config, its references resolved.
+            schema: the connector's `connectionSpecification`, where it is known.
+            secrets: further values, such as those that references led to.
+        """
+        found = [value for path, value in leaves(config, ()) if _is_secret(path, value)]
+
+        if schema is not None:
+            found += [value for _, value in secret_leaves(config, schema)]
+
+        texts = [_text(value) for value in [*found, *secrets]]
+        return cls([part for text in texts for part in _parts(text)])
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+    def __or__(self, other: Masker) -> Masker:
+        return Masker(self._values | other._values)
+
+    def __repr__(self) -> str:
+        return f"Masker(<{len(self._values)} secrets>)"
+
+    def mask(self, text: str) -> str:
+        """Return a text with every secret in it replaced."""
+        return self._pattern.sub(MASK, text) if self._values else text
+
+    def mask_bytes(self, data: bytes) -> bytes:
+        """Return bytes (text in UTF-8) with every secret in them replaced."""
+        return self._pattern_of_bytes.sub(MASK.encode(), data) if self._values else data
+
+    def mask_values(self, value: Any) -> Any:
+        """Return a JSON-like value with every secret in its strings replaced."""
+        if isinstance(value, str):
+            return self.mask(value)
+
+        if isinstance(value, Mapping):
+            return {self.mask_values(key): self.mask_values(inner) for key, inner in value.items()}
+
+        return [self.mask_values(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    @cached_property
+    def _forms(self) -> list[str]:
+        forms = {form for value in self._values for form in _forms(value)}
+        # The longest first: `a"b` must not be taken for the `a` of another secret.
+        return sorted(forms, key=lambda form: (-len(form), form))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(re.escape, self._forms)))
+
+    @cached_property
+    def _pattern_of_bytes(self) -> re.Pattern[bytes]:
+        return re.compile(b"|".join(re.escape(form.encode(errors="surrogatepass")) for form in self._forms))
+
+
+def _is_maskable(text: str) -> bool:
+    return len(text.strip()) >= MIN_LENGTH and text.lower() not in _NO_SECRETS
+
+
+def _is_secret(path: tuple[str | int, ...], value: Any) -> bool:
+    return isinstance(value, SecretString) or any(looks_secret(key) for key in path)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield a secret and what of it may be seen alone: its long lines, and the credentials in a JSON document."""
+    yield text
+    stripped = text.strip()
+
+    if stripped != text:
+        yield stripped
+
+    lines = [line.strip() for line in text.splitlines()]
+
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _MIN_LINE and not line.startswith("-----"))
+
+    if stripped.startswith("{"):
+        try:
+            document = json.loads(stripped)
+        except (ValueError, RecursionError):
+            return
+
+        for path, value in leaves(document, ()):
+            if isinstance(value, str) and any(looks_secret(key) for key in path):
+                yield from _parts(value)
+
+
+def _forms(value: str) -> Iterator[str]:
+    yield value
+    yield value.strip()
+
+    for written in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+        yield written
+        # JSON in a string of JSON: a message in a log line.
+        yield json.dumps(written)[1:-1]
+        yield written.replace("/", "\\/")
+
+    yield repr(str(value))[1:-1]
+    yield html.escape(value)
+    data = value.encode(errors="surrogatepass")
+
+    for coded in (quote(data), quote(data, safe=""), quote_plus(data)):
+        yield coded
+        yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), coded)
+
+    yield from _base64_forms(data)
+
+
+def _base64_forms(data: bytes) -> Iterator[str]:
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(data).decode()
+
+        # The same bytes look different at each of the three offsets, save for the ends that the neighbours touch.
+        for offset in range(3):
+            coded = encode(b"\0" * offset + data).decode().rstrip("=")
+            whole = (offset + len(data)) * 8 // 6
+            inner = coded[(offset * 8 + 5) // 6 : whole]
+
+            if len(inner) >= _MIN_BASE64:
+                yield inner
