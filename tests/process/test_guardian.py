@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from airbyte_exec._process import _sweep, guardian, guardian_link, open_child, open_guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airbyte_exec._process import Guard
+
+    from .conftest import Liveness
+
+PATIENCE = 30.0
+ALL = ("source", "destination", "grandchild", "session", "daemon", "bare")
+
+
+def link_of_this_process() -> guardian_link.Link:
+    link = guardian._guardian._link
+    assert link is not None
+    return link
+
+
+def await_exit(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:
+            assert select.select([handle], [], [], PATIENCE)[0], f"process {pid} still runs"
+        finally:
+            os.close(handle)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_nothing_of_a_run_outlives_a_host_that_is_ended_by_a_signal_and_no_destination_sees_an_end(
+    number: signal.Signals, liveness: Liveness, tmp_path: Path, anyio_backend: str
+) -> None:
+    marker, killed = tmp_path / "end-of-input", tmp_path / "kill-command-ran"
+    argv = [sys.executable, str(Path(__file__).with_name("driver.py")), liveness.path, marker, killed]
+    with subprocess.Popen(
+        list(map(str, argv)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "BACKEND": anyio_backend},
+        start_new_session=True,
+    ) as driver:
+        assert driver.stdout is not None
+        pid, folder = driver.stdout.readline().decode().split()
+        liveness.await_names(*ALL)
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+
+        driver.send_signal(number)
+
+        liveness.await_end()
+        await_exit(int(pid))
+        assert driver.wait(PATIENCE) != 0
+        assert not marker.exists()
+        assert killed.exists()
+        assert not Path(folder).exists()
+
+
+def test_a_signal_to_the_whole_terminal_session_does_not_reach_the_guardian(guard: Guard) -> None:
+    assert os.getsid(link_of_this_process().pid) != os.getsid(0)
+
+
+@pytest.mark.anyio
+async def test_a_destination_sees_the_end_of_its_input_when_we_close_it_although_the_guardian_held_a_copy(
+    guard: Guard, env: dict[str, str], python: Callable[..., list[str]]
+) -> None:
+    with anyio.fail_after(PATIENCE):
+        source = "import sys; print(len(sys.stdin.buffer.read()))"
+        async with open_child(python(source), env=env, stdin=True, guard=guard, hold_stdin=True) as child:
+            await child.write(b"four")
+            await child.close_stdin()
+
+            assert await child.read() == b"4\n"
+            assert await child.finish(exit_timeout=PATIENCE) == 0
+
+
+@pytest.mark.anyio
+async def test_a_guardian_that_dies_is_replaced_at_once_and_the_new_one_knows_every_child(
+    env: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with anyio.fail_after(PATIENCE), open_guard() as guard:
+        async with open_child(["cat"], env=env, stdin=True, guard=guard, hold_stdin=True) as child:
+            old = link_of_this_process()
+
+            os.kill(old.pid, signal.SIGKILL)
+            while guardian._guardian._link is old:
+                await anyio.lowlevel.checkpoint()
+
+            new = link_of_this_process()
+            stdin = os.readlink(f"/proc/{child.pid}/fd/0")
+            assert stdin in files_of(new.pid)
+            assert "started anew" in caplog.text
+            await child.write(b"still here")
+            assert await child.read() == b"still here"
+            await child.close_stdin()
+            assert stdin not in files_of(new.pid)
+            assert await child.read() == b""
+
+
+def files_of(pid: int) -> list[str]:
+    return [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+
+
+def test_a_guardian_that_died_unnoticed_is_replaced_by_the_next_order(caplog: pytest.LogCaptureFixture) -> None:
+    with open_guard():
+        old = link_of_this_process()
+        os.kill(old.pid, signal.SIGKILL)
+
+        with open_guard():
+            assert link_of_this_process() is not old
+            assert "started anew" in caplog.text
+
+
+def test_the_guardian_ends_with_the_last_run_and_is_reaped() -> None:
+    with open_guard():
+        with open_guard():
+            pid = link_of_this_process().pid
+
+        assert link_of_this_process().pid == pid
+
+    assert guardian._guardian._link is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_runs_folder_is_private_and_gone_after_the_run_even_if_a_connector_locked_it() -> None:
+    with open_guard() as guard:
+        assert guard.folder.stat().st_mode & 0o777 == 0o700
+        inner = guard.folder / "a" / "b"
+        inner.mkdir(parents=True)
+        (inner / "file").touch()
+        inner.chmod(0)
+        guard.folder.chmod(0)
+
+    assert not guard.folder.exists()
+
+
+def test_a_link_in_place_of_a_runs_folder_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (tmp_path / "link").symlink_to(precious)
+
+    assert not _sweep.remove_folder(str(tmp_path / "link"))
+    assert precious.exists()
+
+
+def test_links_inside_a_runs_folder_are_removed_and_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir(mode=0o500)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to(precious)
+
+    assert _sweep.remove_folder(str(folder))
+    assert precious.stat().st_mode & 0o777 == 0o500
+
+
+def test_the_end_of_a_run_kills_what_its_children_left(
+    liveness: Liveness, actor: Callable[..., list[str]], env: dict[str, str]
+) -> None:
+    with open_guard() as guard:
+        marked = {**env, _sweep.RUN_MARK: guard.run_id}
+        # Started past open_child: as if we had lost sight of it.
+        with subprocess.Popen(actor(liveness.path, "daemon", "exit=0"), env=marked) as left:
+            assert left.wait(PATIENCE) == 0
+
+        liveness.await_names("daemon")
+
+    liveness.await_end()
+
+
+@pytest.mark.anyio
+async def test_the_marks_of_a_run_inside_a_run_name_both(
+    guard: Guard, env: dict[str, str], python: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRBYTE_EXEC_RUN", "outer")
+    monkeypatch.setenv("AIRBYTE_EXEC_CHILD", "outer-1")
+    source = "import os; print(os.environ['AIRBYTE_EXEC_RUN'], os.environ['AIRBYTE_EXEC_CHILD'])"
+    with anyio.fail_after(PATIENCE):
+        async with open_child(python(source), env=env, stdin=False, guard=guard) as child:
+            said = (await child.read()).decode().split()
+
+    assert said == [f"outer:{guard.run_id}", f"outer-1:{guard.run_id}-1"]
+
+
+def test_a_process_whose_variables_only_mention_a_run_is_left_alone(guard: Guard) -> None:
+    env = {"NOTE": guard.run_id, _sweep.RUN_MARK: guard.run_id + "0"}
+    with subprocess.Popen(["sleep", "60"], env=env) as other:
+        _sweep.kill_run(guard.run_id)
+        assert other.poll() is None
+        other.kill()
+
+
+def test_a_process_that_merely_got_the_number_of_a_leader_is_left_alone() -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        start = _sweep.start_time(other.pid)
+        assert start is not None
+        assert _sweep.kill_round([], {other.pid: start - 1}) == 0
+        assert other.poll() is None
+        _sweep.kill_round([], {other.pid: start})
+        assert other.wait(PATIENCE) == -signal.SIGKILL
+
+
+def test_the_guardian_cleans_up_though_a_fork_that_runs_no_python_holds_its_socket(
+    liveness: Liveness, tmp_path: Path
+) -> None:
+    script = """
+import ctypes, os, signal, sys
+from airbyte_exec._process import guardian, open_guard
+with open_guard() as guard:
+    if ctypes.CDLL(None).fork() == 0:  # past Python: no hook of ours runs
+        signal.pause()
+    print(guardian._guardian._link.pid, guard.folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True) as host:
+        assert host.stdout is not None
+        pid, folder = host.stdout.readline().decode().split()
+        await_exit(int(pid))
+        os.killpg(host.pid, signal.SIGKILL)
+
+    assert not Path(folder).exists()
