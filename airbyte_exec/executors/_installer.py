@@ -1,6 +1,6 @@
 """Runs uv, or venv and pip: one command at a time, in a process group of its own, never longer than it may.
 
-Knows nothing of connectors.
+Knows nothing of connectors. What a command leaves running when it has ended is the caller's guard to end.
 """
 
 from __future__ import annotations
@@ -190,13 +190,13 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of the command's process group, also after its leader ended."""
+    """End the command's process group, unless its leader has ended: then its number may be another group's by now."""
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGTERM)
-        _wait(process, TERM_GRACE)
 
-    _signal_group(process.pid, signal.SIGKILL)
-    _wait(process, REAP_TIMEOUT)
+        if not _wait(process, TERM_GRACE):
+            _signal_group(process.pid, signal.SIGKILL)
+            _wait(process, REAP_TIMEOUT)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
