@@ -40,20 +40,18 @@ def input_document(saved: Saved | None, streams: Collection[StreamId]) -> bytes 
     return b"[" + b",".join(texts) + b"]" if texts else None
 
 
-def may_continue(saved: StreamSaved | None) -> bool:
+def may_continue(saved: StreamSaved) -> bool:
     """Say whether a stream may be read on from what is saved of it.
 
-    The state of a completed full refresh would make a resumable source answer with no records. A refresh that began to
-    replace what the destination holds, and did not complete, is begun anew.
+    The state of a completed full refresh would make a resumable source answer with no records. That of an interrupted
+    one is good, but not where it was to replace what the destination holds: the destination may have dropped the rows
+    that it stands for.
     """
-    if saved is None or saved.state is None:
-        return True
-
-    return not (saved.full_refresh and saved.complete) and not is_owed(saved)
+    return not saved.full_refresh or not (saved.complete or is_refreshing(saved))
 
 
-def is_owed(saved: StreamSaved) -> bool:
-    """Say whether the last sync was to replace what the destination holds, and did not complete."""
+def is_refreshing(saved: StreamSaved) -> bool:
+    """Say whether the last sync was to put away the older generations, and did not complete."""
     return bool(saved.generation_id) and saved.minimum_generation_id == saved.generation_id and not saved.complete
 
 

@@ -1,0 +1,95 @@
+"""A config on its way to a connector: references to secrets resolved, checked against the spec, and masked in all texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airbyte_exec import exceptions as exc
+from airbyte_exec.secrets.hydration import hydrate
+from airbyte_exec.secrets.masking import Masker
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A config with its secrets in it: never logged, never kept.
+
+    Parameters:
+        config: what is written for the connector.
+        masker: replaces the secret values of this config in any text.
+        secret_variables: environment variables that a secret was taken from.
+    """
+
+    config: dict[str, Any] = field(default_factory=dict, repr=False)
+    masker: Masker = field(default_factory=Masker)
+    secret_variables: frozenset[str] = frozenset()
+
+
+def resolve_config(config: Mapping[str, Any], schema: Mapping[str, Any] | None) -> Resolved:
+    """Resolve the references to secrets in a config.
+
+    Parameters:
+        config: the config as the user gave it.
+        schema: the connector's `connectionSpecification`, which tells what is secret; None where it is not known.
+
+    Raises:
+        PyAirbyteSecretNotFoundError: a reference leads nowhere.
+    """
+    hydrated = hydrate(config)
+    masker = Masker.for_config(hydrated.config, schema, secrets=hydrated.secret_values)
+    return Resolved(hydrated.config, masker, hydrated.environment_variables)
+
+
+def validate_against(connector_name: str, schema: Mapping[str, Any], resolved: Resolved) -> None:
+    """Check a config against a spec.
+
+    Raises:
+        AirbyteConnectorValidationFailedError: it does not fit. The path and the rule are said, a value never.
+    """
+    from jsonschema import SchemaError
+    from jsonschema.validators import validator_for
+
+    kind = validator_for(schema)
+    try:
+        kind.check_schema(schema)
+    except SchemaError as error:
+        raise exc.AirbyteConnectorSpecFailedError(
+            message=f"The spec of {connector_name} is no JSON Schema: {error.message}", connector_name=connector_name
+        ) from None
+
+    public = {key: value for key, value in resolved.config.items() if not key.startswith("_")}
+    errors = sorted(kind(schema).iter_errors(public), key=lambda error: [str(part) for part in error.absolute_path])
+    if errors:
+        raise exc.AirbyteConnectorValidationFailedError(
+            message=f"The config does not fit the spec of {connector_name}.",
+            connector_name=connector_name,
+            context={_path(error): _rule(error) for error in errors},
+            guidance=f"`airbyte-exec spec {connector_name}` shows what the config may hold.",
+        )
+
+
+def _path(error: ValidationError) -> str:
+    return "config" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+
+
+def _rule(error: ValidationError) -> str:
+    """Say what the rule asks for; jsonschema's own message would repeat the value, which may be a secret."""
+    from jsonschema.exceptions import best_match
+
+    wanted = error.validator_value
+    if error.validator == "required" and isinstance(error.instance, dict):
+        missing = [name for name in wanted if name not in error.instance]
+        return f"{', '.join(map(repr, missing))} is missing"
+
+    if error.validator in ("oneOf", "anyOf") and (inner := best_match(error.context)) is not None:
+        return f"fits none of the options; the nearest one says: {_path(inner)}: {_rule(inner)}"
+
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
+        return f"unknown: {', '.join(repr(name) for name in error.instance if name not in known)}"
+
+    return f"breaks the rule {error.validator!r}: {wanted!r}"

@@ -1,0 +1,219 @@
+"""A connector with a config: spec, check, and what both sides have in common. Asynchronous; the blocking face is `base`.
+
+What is remembered is forgotten as soon as the config changes: by the caller, by a CONTROL message, or by a connector that
+rewrites its config file. A check is never remembered here.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import anyio
+
+from airbyte_exec import exceptions as exc
+from airbyte_exec._connector.config import Resolved, resolve_config, validate_against
+from airbyte_exec._connector.session import DEFAULT_OPTIONS, Session, SessionOptions, open_session
+from airbyte_exec.callbacks import ConfigChangeCallback
+from airbyte_exec.executors.base import Executor
+
+if TYPE_CHECKING:
+    from airbyte_exec.protocol.models import AirbyteMessage, ConnectorSpecification
+
+
+class ConnectorCore:
+    """What a source and a destination have in common.
+
+    Parameters:
+        executor: what starts the connector.
+        name: the connector's name.
+        config: its config; references to secrets are resolved at each launch and never kept.
+        config_change_callback: called in a worker thread with each config that the connector makes by itself.
+        options: how the connector is run.
+    """
+
+    connector_type: ClassVar[Literal["source", "destination"]]
+
+    def __init__(
+        self,
+        executor: Executor,
+        name: str,
+        config: Mapping[str, Any] | None = None,
+        *,
+        config_change_callback: ConfigChangeCallback | None = None,
+        options: SessionOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self.executor = executor
+        self.name = name
+        self.config_change_callback = config_change_callback
+        self.options = options
+        self.on_own_config: list[Callable[[dict[str, Any]], Awaitable[None]]] = []
+        """Awaited, before the callback, with each config that the connector makes by itself."""
+        self._given: dict[str, Any] | None = None
+        self._config: dict[str, Any] | None = None
+        self._spec: ConnectorSpecification | None = None
+        if config is not None:
+            self.set_config(config)
+
+    def set_config(self, config: Mapping[str, Any]) -> None:
+        """Take a config as the user gives it; everything that was learnt with another one is forgotten."""
+        self._given = copy.deepcopy(dict(config))
+        self._config = copy.deepcopy(self._given)
+        self._forget()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config as it is now: the user's, or what the connector made of it.
+
+        Raises:
+            AirbyteConnectorConfigurationMissingError: there is none yet.
+        """
+        if self._config is None:
+            raise exc.AirbyteConnectorConfigurationMissingError(
+                connector_name=self.name, guidance="Give `config`, or call `set_config` first."
+            )
+
+        return self._config
+
+    @property
+    def has_config(self) -> bool:
+        """Whether there is a config."""
+        return self._config is not None
+
+    @property
+    def given_config(self) -> dict[str, Any]:
+        """The config as the user gave it: the one that saved state belongs to."""
+        return self._given if self._given is not None else self.config
+
+    async def spec(self, *, refresh: bool = False) -> ConnectorSpecification:
+        """Return the connector's specification; it is asked for once.
+
+        Raises:
+            AirbyteConnectorSpecFailedError: it cannot be had.
+            AirbyteConnectorMissingSpecError: the connector sent none.
+        """
+        if self._spec is None or refresh:
+            await self.ensure_installation()
+            found = await self._ask("spec", "spec", self.options.limits.spec, config=None)
+            if found is None or found.spec is None:
+                raise exc.AirbyteConnectorMissingSpecError(
+                    message=f"{self.name} ended without a SPEC message.", connector_name=self.name
+                )
+
+            self._spec = found.spec
+
+        return self._spec
+
+    async def validate_config(self, config: Mapping[str, Any] | None = None) -> None:
+        """Check a config, or the one that is set, against the connector's spec.
+
+        Raises:
+            AirbyteConnectorValidationFailedError: it does not fit; the values of secrets are not said.
+        """
+        schema = (await self.spec()).connectionSpecification
+        resolved = resolve_config(dict(config) if config is not None else self.config, schema)
+        await anyio.to_thread.run_sync(validate_against, self.name, schema, resolved)
+
+    async def check(self) -> None:
+        """Let the connector check its config and its connection.
+
+        Raises:
+            AirbyteConnectorCheckFailedError: it says FAILED (the message is its own), or it could not be run.
+        """
+        await self.ensure_installation()
+        async with self.open("check") as session:
+            found = await answer(session, "connectionStatus", self.options.limits.check)
+            status = None if found is None else found.connectionStatus
+            if status is not None and status.status.value == "SUCCEEDED" and not session.facts.errors:
+                return
+
+            if status is not None and status.message:
+                raise session.error(f"The check failed: {status.message}")
+
+            raise session.exit_error() or session.error(
+                "The check failed, and it gave no reason." if status else "It ended without a CONNECTION_STATUS message."
+            )
+
+    async def ensure_installation(self) -> None:
+        """Install the connector where that is needed and allowed."""
+        await anyio.to_thread.run_sync(self.executor.ensure_installation, abandon_on_cancel=False)
+
+    @asynccontextmanager
+    async def open(
+        self,
+        command: str,
+        *,
+        catalog: bytes | None = None,
+        state: bytes | None = None,
+        options: SessionOptions | None = None,
+        with_config: bool = True,
+    ) -> AsyncIterator[Session]:
+        """Run a command of the connector for as long as the block lasts."""
+        schema = None if self._spec is None else self._spec.connectionSpecification
+        resolved = resolve_config(self.config, schema) if with_config else Resolved()
+
+        async def take(config: dict[str, Any]) -> None:
+            if config != resolved.config:
+                await self._take_config(config)
+
+        async with open_session(
+            self.executor,
+            command,
+            config=resolved.config if with_config else None,
+            catalog=catalog,
+            state=state,
+            options=options or self.options,
+            on_config=take,
+            masker=resolved.masker,
+            secret_variables=resolved.secret_variables,
+        ) as session:
+            yield session
+
+    async def _ask(self, command: str, wanted: str, limit: float, *, config: bool | None) -> AirbyteMessage | None:
+        async with self.open(command, with_config=config is not None) as session:
+            found = await answer(session, wanted, limit)
+            failure = session.exit_error()
+            if failure is not None:
+                raise failure
+
+            return found
+
+    async def _take_config(self, config: dict[str, Any]) -> None:
+        """Take a config that the connector made, and tell the callback; what the callback raises fails the command."""
+        self._config = config
+        self._forget()
+        for listener in self.on_own_config:
+            await listener(config)
+
+        if self.config_change_callback is not None:
+            await anyio.to_thread.run_sync(self.config_change_callback, copy.deepcopy(config))
+
+    def _forget(self) -> None:
+        self._spec = None
+
+
+async def answer(session: Session, wanted: str, limit: float) -> AirbyteMessage | None:
+    """Read until the end of the output and return the first message of the wanted kind, or None.
+
+    Parameters:
+        wanted: the key of its payload, such as `spec`.
+        limit: seconds until the output must have ended.
+
+    Raises:
+        AirbyteConnectorError: it takes longer than the limit.
+    """
+    try:
+        with anyio.fail_after(limit):
+            async for _ in session.batches():
+                pass
+
+            await session.finish(exit_timeout=session.options.limits.exit)
+    except TimeoutError:
+        raise session.error(
+            f"{session.command!r} did not end within {limit:g} s.",
+            guidance=f"Set the time limit `{session.command}` higher if it may take that long.",
+        ) from None
+
+    return next((found for found in session.facts.answers if getattr(found, wanted) is not None), None)

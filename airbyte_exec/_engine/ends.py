@@ -1,0 +1,174 @@
+"""The two ends of a straight stream: a source child as a feed, a destination child as a sink."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Protocol
+
+import anyio
+
+from airbyte_exec._connector.session import Session
+from airbyte_exec._process import StdinClosed
+from airbyte_exec.protocol.envelope import Records, State
+from airbyte_exec.types import StreamId
+
+
+class Feed(Protocol):
+    """What is read: a source child, or the journal of a cache."""
+
+    def batches(self) -> AsyncIterator[list[Records | State]]:
+        """Yield the data in order; raises where the other side failed."""
+        ...
+
+    def failed_streams(self) -> dict[StreamId, str]:
+        """Return the streams that failed while the others went on, with the reason."""
+        ...
+
+    def error(self, message: str) -> Exception:
+        """Return an error that says that this side is at fault."""
+        ...
+
+
+class SinkClosedError(Exception):
+    """The sink takes nothing any more; why is said by `Sink.messages`."""
+
+
+class Sink(Protocol):
+    """Where the data goes: a destination child, or a cache."""
+
+    async def send(self, items: Sequence[Records | State]) -> None:
+        """Return when the items were taken; raises `SinkClosedError` where they cannot be."""
+        ...
+
+    async def end_of_input(self, completed: Collection[StreamId]) -> None:
+        """Say that all was sent, and which streams are complete."""
+        ...
+
+    def messages(self) -> AsyncIterator[list[State]]:
+        """Yield the states that are durable; ends when the sink has ended well, raises where it did not."""
+        ...
+
+    def error(self, message: str) -> Exception:
+        """Return an error that says that this side is at fault."""
+        ...
+
+
+class SourceFeed:
+    """A source child that is being read.
+
+    Parameters:
+        session: the running `read`.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def batches(self) -> AsyncIterator[list[Records | State]]:
+        """Yield the data in order.
+
+        Raises:
+            AirbyteConnectorReadError: it did not end well.
+        """
+        limits = self._session.options.limits
+        async for batch in self._session.batches(heartbeat=limits.source_heartbeat):
+            yield batch
+
+        await self._session.finish(exit_timeout=limits.exit)
+        failure = self._session.exit_error()
+        if failure is not None:
+            raise failure
+
+    def failed_streams(self) -> dict[StreamId, str]:
+        """Return the streams that the source itself says have failed."""
+        return self._session.facts.failed_streams()
+
+    def error(self, message: str) -> Exception:
+        """Return an error of the source."""
+        return self._session.error(message)
+
+
+class DestinationSink:
+    """A destination child that is being written to.
+
+    Parameters:
+        session: the running `write`.
+    """
+
+    def __init__(self, session: Session, names: dict[StreamId, StreamId]) -> None:
+        self._session = session
+        self._names = names
+        self._input_ended = False
+
+    async def send(self, items: Sequence[Records | State]) -> None:
+        """Write the items; returns when the pipe took them.
+
+        Raises:
+            AirbyteConnectorWriteError: it took nothing for too long.
+            SinkClosedError: it closed its stdin, or has exited.
+        """
+        limit = self._session.options.limits.destination_write
+        parts = [item.data if isinstance(item, Records) else item.line for item in items]
+        try:
+            with anyio.fail_after(limit):
+                await self._session.child.write(*parts)
+        except TimeoutError:
+            raise self._session.error(
+                f"It took nothing of what was written to it for {limit:g} s.",
+                guidance="Set the time limit `destination_write` higher if it may be busy for that long.",
+            ) from None
+        except StdinClosed:
+            raise SinkClosedError from None
+
+    async def end_of_input(self, completed: Collection[StreamId]) -> None:
+        """Write a COMPLETE for each of the streams and close the destination's stdin."""
+        lines = [_complete(self._names[stream]) for stream in completed]
+        limit = self._session.options.limits.destination_write
+        try:
+            with anyio.fail_after(limit):
+                await self._session.child.write(b"".join(lines))
+        except TimeoutError:
+            raise self._session.error(f"It did not take the end of its input within {limit:g} s.") from None
+        except StdinClosed:
+            raise SinkClosedError from None
+
+        self._input_ended = True
+        await self._session.child.close_stdin()
+
+    async def messages(self) -> AsyncIterator[list[State]]:
+        """Yield the states that it gives back, until it has ended.
+
+        Raises:
+            AirbyteConnectorWriteError: it did not end well, or before it got all of its input.
+        """
+        limits = self._session.options.limits
+        async for batch in self._session.batches():
+            states = [item for item in batch if isinstance(item, State)]
+            if len(states) < len(batch):
+                self._session.facts.warn(f"{self._session.connector} wrote records: a destination has none to write")
+
+            if states:
+                yield states
+
+        await self._session.finish(exit_timeout=limits.exit)
+        failure = self._session.exit_error()
+        if failure is None and not self._input_ended:
+            failure = self._session.error("It ended before it got the end of its input.")
+
+        if failure is not None:
+            raise failure
+
+    def error(self, message: str) -> Exception:
+        """Return an error of the destination."""
+        return self._session.error(message)
+
+
+def _complete(stream: StreamId) -> bytes:
+    descriptor = {"name": stream.name} if stream.namespace is None else stream._asdict()
+    trace = {
+        "type": "STREAM_STATUS",
+        "emitted_at": float(round(time.time() * 1000)),
+        "stream_status": {"stream_descriptor": descriptor, "status": "COMPLETE"},
+    }
+    return json.dumps({"type": "TRACE", "trace": trace}).encode() + b"\n"

@@ -1,0 +1,117 @@
+"""What a write can be told beside its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+
+from airbyte_exec import logs
+from airbyte_exec._connector.limits import DEFAULT_LIMITS, TimeLimits
+from airbyte_exec._connector.session import OnMalformed, SessionOptions
+from airbyte_exec.exceptions import PyAirbyteInputError
+from airbyte_exec.protocol.codec import MAX_LINE
+from airbyte_exec.types import StreamId
+
+if TYPE_CHECKING:
+    from airbyte_exec._engine.progress import Progress
+
+OnCountMismatch = Literal["fail", "warn", "off"]
+
+SOURCE_NAMESPACE = "${SOURCE_NAMESPACE}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameMapping:
+    """How the destination names the streams. States that come back are understood under their own names.
+
+    Parameters:
+        namespace: `source` keeps the source's namespace, `destination` sends none, any other text is the namespace
+            itself, in which `${SOURCE_NAMESPACE}` stands for the source's. A blank result sends none.
+        prefix: put before each stream's name.
+    """
+
+    namespace: str = "source"
+    prefix: str = ""
+
+    def apply(self, stream: StreamId) -> StreamId:
+        """Return the name that the destination sees."""
+        if self.namespace == "source":
+            namespace = stream.namespace
+        elif self.namespace == "destination":
+            namespace = None
+        else:
+            namespace = self.namespace.replace(SOURCE_NAMESPACE, stream.namespace or "").strip() or None
+
+        return StreamId(self.prefix + stream.name, namespace)
+
+
+class WriteOverrides(TypedDict, total=False):
+    """The fields of `WriteOptions`, as keyword arguments of `write`."""
+
+    limits: TimeLimits
+    on_malformed: OnMalformed
+    on_count_mismatch: OnCountMismatch
+    max_line: int
+    environment: frozenset[str] | None
+    quarantine_folder: Path
+    names: NameMapping
+    state_key: str | None
+    on_progress: Callable[[Progress], None] | None
+    check: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteOptions:
+    """Everything about a write that PyAirbyte's `write` has no argument for.
+
+    Parameters:
+        limits: time limits.
+        on_malformed: what is done with a line of a connector that was meant as a message and cannot be one: the write
+            fails, the line is kept in a file (`quarantine`), or it is left out with a warning. The last two lose data.
+        on_count_mismatch: what is done where a connector's own counts differ from ours.
+        max_line: the longest line that is taken, in bytes.
+        environment: the only environment variables that the connectors see; None for all of them.
+        quarantine_folder: where malformed lines are kept.
+        names: how the destination names the streams.
+        state_key: keeps the state under this key instead of the configs' identity: a change of a config keeps it.
+        on_progress: called at the start and at each step with the live counters; it must return quickly.
+        check: let both connectors check their configs before anything is read.
+    """
+
+    limits: TimeLimits = DEFAULT_LIMITS
+    on_malformed: OnMalformed = "fail"
+    on_count_mismatch: OnCountMismatch = "warn"
+    max_line: int = MAX_LINE
+    environment: frozenset[str] | None = None
+    quarantine_folder: Path = field(default_factory=lambda: logs.get_logging_root() / "quarantine")
+    names: NameMapping = field(default_factory=NameMapping)
+    state_key: str | None = None
+    on_progress: Callable[[Progress], None] | None = None
+    check: bool = True
+
+    def __post_init__(self) -> None:
+        _one_of("on_malformed", self.on_malformed, get_args(OnMalformed))
+        _one_of("on_count_mismatch", self.on_count_mismatch, get_args(OnCountMismatch))
+
+    @property
+    def session(self) -> SessionOptions:
+        """The part that a connector's session needs."""
+        return SessionOptions(
+            limits=self.limits,
+            on_malformed=self.on_malformed,
+            max_line=self.max_line,
+            environment=self.environment,
+            quarantine_folder=self.quarantine_folder,
+        )
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise PyAirbyteInputError(
+            message=f"{name} must be one of {', '.join(map(repr, allowed))}.", input_value=repr(value)
+        )
+
+
+DEFAULT_WRITE_OPTIONS = WriteOptions()

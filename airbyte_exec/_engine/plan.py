@@ -1,0 +1,111 @@
+"""Everything that is decided before a connector is started to read or write. Pure: it starts nothing and awaits nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airbyte_exec._state.document import input_document, is_refreshing, may_continue
+from airbyte_exec._state.store import Saved, StreamSaved
+from airbyte_exec.protocol.catalog import CatalogPlan, Generation, StreamPlan
+from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog, SyncMode
+from airbyte_exec.strategies import WriteMethod
+from airbyte_exec.types import StreamId
+
+_NOTHING = Saved()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncPlan:
+    """What one sync does.
+
+    Parameters:
+        catalog: each stream with its method, its modes and its generation.
+        state: the text of the `--state` file; None where none is given.
+        templates: what is saved of each stream as soon as the sync begins.
+        continued: the streams that are read on from a saved state.
+    """
+
+    catalog: CatalogPlan
+    state: bytes | None
+    templates: dict[StreamId, StreamSaved]
+    continued: frozenset[StreamId]
+
+    @property
+    def streams(self) -> list[StreamId]:
+        """The streams, in the order of the catalog."""
+        return list(self.templates)
+
+    @property
+    def replaced(self) -> frozenset[StreamId]:
+        """The streams whose old rows go when the new ones are complete."""
+        return frozenset(
+            plan.stream
+            for plan in self.catalog.streams
+            if plan.method is WriteMethod.REPLACE or self.templates[plan.stream].minimum_generation_id
+        )
+
+    def configured(self) -> ConfiguredAirbyteCatalog:
+        """Return the catalog for the source."""
+        return self.catalog.catalog
+
+
+def plan_sync(catalog: CatalogPlan, saved: Saved | None, *, now_ms: int) -> SyncPlan:
+    """Give each stream its generation and its state.
+
+    A replace or a forced full refresh starts a new generation and asks the destination to put away all older ones; an
+    interrupted forced refresh goes on as one. Everything else keeps its generation and asks for nothing.
+
+    Parameters:
+        catalog: what is done with each stream.
+        saved: what is known of the pair.
+        now_ms: milliseconds since the epoch: ids grow also where what was known is lost.
+    """
+    known = saved or _NOTHING
+    sync_id = max([now_ms, *(entry.sync_id + 1 for entry in known.streams.values())])
+    templates = {
+        plan.stream: _template(plan, known.streams.get(plan.stream), now_ms=now_ms, sync_id=sync_id)
+        for plan in catalog.streams
+    }
+    reading_on = [plan.stream for plan in catalog.streams if _reads_on(plan, known)]
+    generations = {
+        stream: Generation(
+            generation_id=entry.generation_id, minimum_generation_id=entry.minimum_generation_id, sync_id=entry.sync_id
+        )
+        for stream, entry in templates.items()
+    }
+    state = input_document(saved, reading_on)
+    return SyncPlan(
+        catalog=catalog.with_generations(generations),
+        state=state,
+        templates=templates,
+        continued=frozenset(reading_on) if state is not None else frozenset(),
+    )
+
+
+def _template(plan: StreamPlan, known: StreamSaved | None, *, now_ms: int, sync_id: int) -> StreamSaved:
+    generation = known.generation_id if known is not None else 0
+    minimum = 0
+    if plan.refresh or not generation:
+        generation = max(generation + 1, now_ms)
+        minimum = generation if plan.refresh else 0
+    elif known is not None and not known.full_refresh and is_refreshing(known):
+        minimum = generation
+
+    keeps = known is not None and not plan.refresh and may_continue(known)
+    return StreamSaved(
+        state=known.state if known is not None and keeps else None,
+        generation_id=generation,
+        minimum_generation_id=minimum,
+        sync_id=sync_id,
+        full_refresh=plan.method is WriteMethod.REPLACE or plan.configured.sync_mode is SyncMode.full_refresh,
+        journal=known.journal if known is not None else None,
+        position=known.position if known is not None else None,
+    )
+
+
+def _reads_on(plan: StreamPlan, known: Saved) -> bool:
+    entry = known.streams.get(plan.stream)
+    if plan.refresh or entry is None:
+        return False
+
+    return may_continue(entry) and (entry.state is not None or known.kind != "STREAM")

@@ -1,0 +1,321 @@
+"""Moves data from a feed to a sink and commits the states that come back. The same for every flow.
+
+How a run ends:
+
+- The feed ends well. Each stream that is complete gets its COMPLETE, the sink gets the end of its input, all that it gives
+  back is taken, it ends well, and every state is confirmed. Nothing else is success.
+- The feed fails. No COMPLETE is sent and nothing more is fed. States are still collected for a bounded time with the
+  sink's input open. The sink gets the end of its input only if no unfinished stream is being overwritten: a destination
+  takes that end for success, and would put half of the new data in the place of the old.
+- The sink fails. The feed is left at once, and the sink's own error is raised, not our broken pipe.
+
+Whoever opened the feed and the sink stops them; this module only talks to them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import NoReturn
+
+import anyio
+
+from airbyte_exec._connector.limits import TimeLimits
+from airbyte_exec._connector.errors import bare_errors
+from airbyte_exec._engine.ends import Feed, Sink, SinkClosedError
+from airbyte_exec._engine.options import OnCountMismatch
+from airbyte_exec._engine.progress import Progress, StreamProgress
+from airbyte_exec._engine.route import Route
+from airbyte_exec._state.ledger import CountMismatch, Ledger, UnknownStateError, join
+from airbyte_exec._state.store import Changes
+from airbyte_exec.exceptions import PyAirbyteError
+from airbyte_exec.protocol.envelope import Records, State
+from airbyte_exec.types import StreamId
+
+Commit = Callable[[Changes], Awaitable[None]]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PumpSettings:
+    """What a run needs to know beside its two ends.
+
+    Parameters:
+        limits: time limits.
+        on_count_mismatch: what is done where a connector's counts differ from ours.
+        replaced: the streams whose old data is put away at the end: while one of these is unfinished, the sink must not
+            see the end of its input.
+    """
+
+    limits: TimeLimits
+    on_count_mismatch: OnCountMismatch
+    replaced: frozenset[StreamId]
+
+
+class Pump:
+    """One run. `run` is called once.
+
+    Parameters:
+        feed: where the data comes from.
+        sink: where it goes.
+        ledger: which state may be committed.
+        route: what passes, and under which name.
+        commit: makes changes durable.
+        progress: live counters.
+        settings: the rest.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        sink: Sink,
+        ledger: Ledger,
+        *,
+        route: Route,
+        commit: Commit,
+        progress: Progress,
+        settings: PumpSettings,
+        notify: Callable[[], None],
+    ) -> None:
+        self._feed = feed
+        self._sink = sink
+        self._ledger = ledger
+        self._route = route
+        self._commit = commit
+        self._progress = progress
+        self._settings = settings
+        self._notify = notify
+        self._collected = anyio.Event()
+        self._failed = False
+        self._sink_closed = False
+        self._sink_failure: Exception | None = None
+        self.destination_counts = False
+        """Whether the sink counts records by itself (`destinationStats`)."""
+        self.warnings: list[str] = []
+
+    async def run(self) -> None:
+        """Move everything.
+
+        Raises:
+            AirbyteConnectorError: a side failed; `ExceptionGroup` never.
+        """
+        with bare_errors():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._collect, tasks.cancel_scope)
+                await self._forward_all()
+                tasks.cancel_scope.cancel()
+
+        if self._sink_failure is not None and not self._failed:
+            raise self._sink_failure
+
+        if self._sink_closed:
+            raise self._sink.error("It closed its input and went on.")
+
+    async def _forward_all(self) -> None:
+        try:
+            await self._forward()
+        except SinkClosedError:
+            await self._await_sink_failure()
+            return
+        except Exception:  # raised again: whatever ended the feed, the sink must not take it for an end
+            self._failed = True
+            await self._wind_up(unfinished=self._route.streams)
+            raise
+
+        failed = self._feed.failed_streams()
+        if failed:
+            self._failed = True
+            await self._end_without(failed)
+
+        try:
+            await self._end_well()
+        except SinkClosedError:
+            await self._await_sink_failure()
+
+    async def _await_sink_failure(self) -> None:
+        """Wait until the sink's own end says why it takes nothing any more, but not for ever."""
+        self._sink_closed = True
+        with anyio.move_on_after(self._settings.limits.exit):
+            await self._collected.wait()
+
+    async def _forward(self) -> None:
+        progress, streams = self._progress, self._progress.streams
+        progress.phase, progress.waiting_for = "reading", "source"
+        self._notify()
+        async for items in self._feed.batches():
+            passed: list[Records | State] = []
+            taken: list[Records] = []
+            for item in items:
+                kept = self._route.admit(item)
+                if kept is None:
+                    continue
+
+                if isinstance(kept, Records):
+                    self._ledger.saw_records(kept)
+                    taken.append(kept)
+                    progress.bytes_read += len(kept.data)
+                    for stream, count in kept.counts.items():
+                        streams[stream].read += count
+
+                    passed.append(self._route.rename(kept))
+                else:
+                    passed.append(self._pass_state(kept))
+
+            if passed:
+                progress.waiting_for = "destination"
+                await self._sink.send(passed)
+                _count_delivered(streams, taken)
+                progress.waiting_for = "source"
+
+            self._notify()
+
+    def _pass_state(self, state: State) -> Records | State:
+        wire = self._route.rename(state)
+        mismatch = self._ledger.saw_state(state, wire if isinstance(wire, State) else None)
+        self._progress.states_sent += 1
+        self._progress.bytes_read += len(state.line)
+        self._compare(mismatch, self._feed.error)
+        return wire
+
+    async def _end_well(self) -> None:
+        await self._finish_input(self._route.streams)
+        changes = self._ledger.finish()
+        if changes is not None:
+            await self._commit(changes)
+
+        missing = len(self._ledger.unconfirmed())
+        if missing:
+            raise self._sink.error(
+                f"It ended well, and did not confirm {missing} of {self._ledger.sent_states} states: what it stored of "
+                "the records before them is unknown."
+            )
+
+        self._progress.states_committed = self._ledger.committed_states
+        await self._complete(self._route.streams)
+
+    async def _end_without(self, failed: dict[StreamId, str]) -> NoReturn:
+        """End after some streams failed and the others went on."""
+        done = self._route.streams.difference(failed)
+        if self._settings.replaced.isdisjoint(failed):
+            ended_well = True
+            try:
+                await self._finish_input(done)
+            except (PyAirbyteError, SinkClosedError):
+                ended_well = False  # some destinations refuse an end without COMPLETE: the source is at fault
+
+            if ended_well and self._sink_failure is None:
+                await self._complete(done)
+        else:
+            await self._wind_up(unfinished=frozenset(failed))
+
+        reasons = "; ".join(f"{stream}: {reason}" for stream, reason in failed.items())
+        raise self._feed.error(f"{len(failed)} of {len(self._route.streams)} streams failed: {reasons}")
+
+    async def _finish_input(self, completed: Collection[StreamId]) -> None:
+        limit = self._settings.limits.destination_finish
+        self._progress.phase, self._progress.waiting_for = "finishing", "destination"
+        self._notify()
+        await self._sink.end_of_input([stream for stream in self._progress.streams if stream in completed])
+        with anyio.move_on_after(limit):
+            await self._collected.wait()
+
+        if not self._collected.is_set():
+            raise self._sink.error(
+                f"It did not end within {limit:g} s after the end of its input. Set the time limit "
+                "`destination_finish` higher if it may take that long."
+            )
+
+    async def _wind_up(self, *, unfinished: Collection[StreamId]) -> None:
+        """Collect what can still be confirmed, for a bounded time; see the module's text."""
+        limits = self._settings.limits
+        with anyio.move_on_after(limits.acknowledge):
+            while self._ledger.unconfirmed() and not self._collected.is_set():
+                await anyio.sleep(_LOOK_AGAIN)
+
+        if self._collected.is_set() or not self._settings.replaced.isdisjoint(unfinished):
+            return
+
+        with anyio.move_on_after(limits.exit):
+            try:
+                await self._sink.end_of_input(())
+            except (PyAirbyteError, SinkClosedError):
+                return
+
+            await self._collected.wait()
+
+    async def _complete(self, streams: Collection[StreamId]) -> None:
+        await self._commit(Changes(None, {s: self._ledger.template(s, complete=True) for s in streams}))
+        for stream in streams:
+            self._progress.streams[stream].status = "complete"
+
+        self._notify()
+
+    async def _collect(self, scope: anyio.CancelScope) -> None:
+        try:
+            async for states in self._sink.messages():
+                await self._take_back(states)
+        except (PyAirbyteError, OSError) as error:
+            self._sink_failure = error
+            self._collected.set()
+            if not self._failed:
+                scope.cancel()
+
+        self._collected.set()
+
+    async def _take_back(self, states: list[State]) -> None:
+        changes: Changes | None = None
+        for state in states:
+            try:
+                echo = self._ledger.echoed(state)
+            except UnknownStateError as error:
+                if changes is not None:
+                    await self._commit(changes)
+
+                text = error.state.line.decode(errors="replace").strip()[:500]
+                raise self._sink.error(f"It confirmed a state that was never sent to it: {text}") from error
+
+            if echo.late:
+                self._warn("the destination confirmed a state again that it had confirmed before")
+
+            if echo.changes is not None:
+                changes = echo.changes if changes is None else join(changes, echo.changes)
+
+            self.destination_counts = self.destination_counts or state.destination_count is not None
+            for stream, count in echo.records.items():
+                self._progress.streams[stream].committed += count
+
+            self._compare(echo.mismatch, self._sink.error)
+
+        if changes is not None:
+            await self._commit(changes)
+            self._progress.states_committed = self._ledger.committed_states
+            self._notify()
+
+    def _compare(self, mismatch: CountMismatch | None, error: Callable[[str], Exception]) -> None:
+        mode = self._settings.on_count_mismatch
+        if mismatch is None or mode == "off":
+            return
+
+        where = f"of stream {mismatch.stream} " if mismatch.stream else ""
+        text = f"the {mismatch.side} counts {mismatch.claimed:g} records {where}before a state; {mismatch.counted} passed"
+        if mode == "fail":
+            raise error(f"Counts differ: {text}.")
+
+        self._warn(f"counts differ: {text}")
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+            logger.warning("%s", text)
+
+
+_LOOK_AGAIN = 0.02  # seconds; only while states are collected after a failure
+
+
+def _count_delivered(streams: dict[StreamId, StreamProgress], taken: list[Records]) -> None:
+    for records in taken:
+        for stream, count in records.counts.items():
+            entry = streams[stream]
+            entry.delivered += count
+            entry.status = "running"

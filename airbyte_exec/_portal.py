@@ -1,0 +1,94 @@
+"""The one door between threads and the event loop.
+
+The blocking classes call the asynchronous ones through here. Each call has a loop of its own, in a thread of its own,
+for as long as it lasts: so it works in a script, in a thread and inside a running loop, and nothing stays behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from concurrent.futures import CancelledError, Future
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import anyio
+from anyio.from_thread import start_blocking_portal
+
+T = TypeVar("T")
+
+
+def run(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Call an asynchronous function and return what it returns.
+
+    An exception of the waiting thread (Ctrl-C) cancels the call, waits for its clean-up, and is raised then.
+    """
+    with start_blocking_portal(backend="asyncio") as portal:
+        return _result(portal.start_task_soon(function, *args))
+
+
+def iterate(make: Callable[[], AsyncIterator[T]]) -> Generator[T, None, None]:
+    """Iterate over an asynchronous generator, one crossing an item.
+
+    Closing this generator (or leaving the loop over it) closes the asynchronous one, with all of its clean-up, before
+    it returns. The generator runs in one task from its first to its last step, as cancel scopes demand.
+    """
+    with start_blocking_portal(backend="asyncio") as portal:
+        send, receive = portal.call(_make_stream)
+        stop = portal.call(anyio.Event)
+        task = portal.start_task_soon(_forward, make, send, stop)
+        try:
+            while True:
+                try:
+                    item = _result(portal.start_task_soon(receive.receive))
+                except anyio.EndOfStream:
+                    break
+
+                yield item
+        finally:
+            portal.call(_shut, stop, receive)
+            _result(task)
+
+
+def _make_stream() -> Any:
+    return anyio.create_memory_object_stream[Any](0)
+
+
+async def _shut(stop: anyio.Event, receive: Any) -> None:
+    stop.set()
+    receive.close()
+
+
+async def _forward(make: Callable[[], AsyncIterator[T]], send: Any, stop: anyio.Event) -> None:
+    """Run the generator in one task, and end it as soon as nobody listens, also while it waits for its next item."""
+    failure: BaseException | None = None
+
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            await stop.wait()
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        try:
+            async with send, aclosing(make()) as items:  # type: ignore[type-var]  # a generator has aclose
+                async for item in items:
+                    await send.send(item)
+        except anyio.BrokenResourceError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the top of a task: it is raised in the calling thread, bare
+            failure = error
+
+        group.cancel_scope.cancel()
+
+    if failure is not None:
+        raise failure
+
+
+def _result(future: Future[T]) -> T:
+    try:
+        return future.result()
+    except CancelledError:
+        raise
+    except BaseException:
+        future.cancel()
+        raise

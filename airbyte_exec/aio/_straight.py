@@ -1,0 +1,154 @@
+"""The straight stream: from the source's stdout to the destination's stdin, with nothing between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from airbyte_exec._connector.core import ConnectorCore
+from airbyte_exec._connector.errors import bare_errors
+from airbyte_exec._connector.session import Session
+from airbyte_exec._engine.ends import DestinationSink, SourceFeed
+from airbyte_exec._engine.options import WriteOptions
+from airbyte_exec._engine.plan import plan_sync
+from airbyte_exec._engine.transfer import Transfer
+from airbyte_exec._state.pair import PairState, open_pair
+from airbyte_exec._state.store import StateStore
+from airbyte_exec.aio._outcome import with_result, write_result
+from airbyte_exec.aio.source import AsyncSource, Streams
+from airbyte_exec.results import WriteResult
+from airbyte_exec.strategies import WriteStrategy
+
+if TYPE_CHECKING:
+    from airbyte_exec.aio.destination import AsyncDestination
+
+
+@dataclass(frozen=True, kw_only=True)
+class StraightFlow:
+    """A write of a source that goes through no cache.
+
+    Parameters:
+        destination: where it goes.
+        source: where it comes from.
+        streams: which streams; None for those that are selected on the source, or all.
+        strategy: how rows meet those that are there.
+        force_full_refresh: read everything again.
+        store: where the pair's state is kept; None for nowhere.
+        options: the rest.
+    """
+
+    destination: AsyncDestination
+    source: AsyncSource
+    streams: Streams
+    strategy: WriteStrategy
+    force_full_refresh: bool
+    store: StateStore | None
+    options: WriteOptions
+
+    async def run(self) -> WriteResult:
+        """Write, and return what was done."""
+        source, destination = self.source, self.destination
+        with bare_errors():
+            await side_by_side(
+                lambda: prepare_source(source, check=self.options.check),
+                lambda: prepare_destination(destination, check=self.options.check),
+            )
+            catalog = await source.plan(
+                self.streams,
+                strategy=self.strategy,
+                force_full_refresh=self.force_full_refresh,
+                supported=await destination.supported_sync_modes(),
+            )
+            state = await open_pair(
+                self.store,
+                source_name=source.name,
+                source_config=source.given_config,
+                destination_name=destination.name,
+                destination_config=destination.given_config,
+                state_key=self.options.state_key,
+            )
+            plan = plan_sync(catalog, await state.load(), now_ms=round(time.time() * 1000))
+            transfer = Transfer(
+                plan, state, self.options, source_name=source.name, destination_name=destination.name
+            )
+            async with with_result(transfer, state):
+                await transfer.begin()
+                async with following_configs(state, source, destination), self._both(transfer) as (feed, sink):
+                    await transfer.run(feed, sink)
+
+            return await write_result(transfer, state)
+
+    @asynccontextmanager
+    async def _both(self, transfer: Transfer) -> AsyncIterator[tuple[SourceFeed, DestinationSink]]:
+        """Run both connectors; the destination is stopped last, the source first."""
+        options = self.options.session
+        configured = transfer.plan.configured()
+        names = transfer.route.names
+        renamed = rename_catalog(configured, names).to_bytes()
+        async with AsyncExitStack() as stack:
+            writing: Session = await stack.enter_async_context(
+                self.destination.open("write", catalog=renamed, options=options)
+            )
+            transfer.summary.facts[self.destination.name] = writing.facts
+            reading: Session = await stack.enter_async_context(
+                self.source.open("read", catalog=configured.to_bytes(), state=transfer.plan.state, options=options)
+            )
+            transfer.summary.facts[self.source.name] = reading.facts
+            transfer.summary.progress.estimates = reading.facts.estimates
+            yield SourceFeed(reading), DestinationSink(writing, names)
+
+
+def rename_catalog(configured: Any, names: Any) -> Any:
+    """Return the catalog under the names that the destination sees."""
+    if all(stream == name for stream, name in names.items()):
+        return configured
+
+    streams = []
+    for entry, name in zip(configured.streams, names.values(), strict=True):
+        update = {"name": name.name, "namespace": name.namespace}
+        streams.append(entry.model_copy(update={"stream": entry.stream.model_copy(update=update)}))
+
+    return configured.model_copy(update={"streams": streams})
+
+
+async def prepare_source(source: AsyncSource, *, check: bool) -> None:
+    """Install, validate, check and discover; the last two side by side."""
+    await source.validate_config()
+    await side_by_side(source.discover, *([source.check] if check else []))
+
+
+async def prepare_destination(destination: ConnectorCore, *, check: bool) -> None:
+    """Install, validate and check."""
+    await destination.validate_config()
+    if check:
+        await destination.check()
+
+
+async def side_by_side(*functions: Callable[[], Awaitable[Any]]) -> None:
+    """Call functions at the same time; the first error ends the others and is raised bare."""
+
+    async def call(function: Callable[[], Awaitable[Any]]) -> None:
+        await function()
+
+    with bare_errors():
+        async with anyio.create_task_group() as tasks:
+            for function in functions:
+                tasks.start_soon(call, function)
+
+
+@asynccontextmanager
+async def following_configs(state: PairState, *connectors: ConnectorCore) -> AsyncIterator[None]:
+    """Let state follow the configs that connectors make by themselves, for the length of the block."""
+    for connector in connectors:
+        connector.on_own_config.append(state.add_alias)
+
+    try:
+        yield
+    finally:
+        for connector in connectors:
+            connector.on_own_config.remove(state.add_alias)

@@ -1,0 +1,203 @@
+"""A source, asynchronously: what it has, what of it is selected, and reading it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airbyte_exec import exceptions as exc
+from airbyte_exec._connector.core import ConnectorCore
+from airbyte_exec._connector.session import Session, SessionOptions
+from airbyte_exec.protocol.envelope import Records
+from airbyte_exec.strategies import WriteStrategy
+
+if TYPE_CHECKING:
+    from airbyte_exec.protocol.catalog import CatalogPlan, Overrides
+    from airbyte_exec.protocol.models import AirbyteCatalog, AirbyteStream, ConfiguredAirbyteCatalog
+
+logger = logging.getLogger(__name__)
+Streams = str | Sequence[str] | None
+
+
+class AsyncSource(ConnectorCore):
+    """A source that can be read.
+
+    Parameters:
+        executor: what starts the connector.
+        name: its name, `source-…`.
+        config: its config.
+        config_change_callback: called with each config that the connector makes by itself.
+        streams: the streams to select; `"*"` for all. Unknown names are told when the catalog is known.
+        cursor_key_overrides: the cursor of a stream, by the stream's name.
+        primary_key_overrides: the primary key of a stream, by the stream's name.
+        options: how the connector is run.
+    """
+
+    connector_type: ClassVar[Literal["source", "destination"]] = "source"
+
+    def __init__(
+        self,
+        *args: Any,
+        streams: Streams = None,
+        cursor_key_overrides: Mapping[str, str] | None = None,
+        primary_key_overrides: Mapping[str, str | Sequence[str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._catalog: AirbyteCatalog | None = None
+        super().__init__(*args, **kwargs)
+        self.selected: list[str] | Literal["*"] | None = None
+        self.cursor_keys = dict(cursor_key_overrides or {})
+        self.primary_keys: dict[str, str | Sequence[str]] = dict(primary_key_overrides or {})
+        if streams is not None:
+            self.select(streams)
+
+    def select(self, streams: Streams) -> None:
+        """Select streams by name; the names are looked at when the catalog is known."""
+        if streams is None or streams == "*" or list(streams) == ["*"]:
+            self.selected = "*"
+        else:
+            self.selected = [streams] if isinstance(streams, str) else list(streams)
+
+    async def select_streams(self, streams: Streams) -> None:
+        """Select streams by name; `"*"` for all.
+
+        Without a config the names are kept and looked at later, with a warning.
+
+        Raises:
+            AirbyteStreamNotFoundError: the source has no stream of that name.
+        """
+        if not self.has_config:
+            logger.warning("%s has no config yet: the selected streams are checked once it has one.", self.name)
+        elif streams not in (None, "*"):
+            from airbyte_exec.protocol.catalog import select_streams
+
+            select_streams(await self.discover(), streams, connector_name=self.name)
+
+        self.select(streams)
+
+    async def discover(self) -> AirbyteCatalog:
+        """Return what the source has; it is asked once for each config.
+
+        Raises:
+            AirbyteConnectorDiscoverFailedError: it cannot be had.
+            AirbyteConnectorMissingCatalogError: the connector sent none.
+        """
+        if self._catalog is None:
+            await self.ensure_installation()
+            found = await self._ask("discover", "catalog", self.options.limits.discover, config=True)
+            if found is None or found.catalog is None:
+                raise exc.AirbyteConnectorMissingCatalogError(
+                    message=f"{self.name} ended without a CATALOG message.", connector_name=self.name
+                )
+
+            self._catalog = found.catalog
+
+        return self._catalog
+
+    @property
+    def overrides(self) -> Overrides:
+        """The caller's cursors and primary keys."""
+        from airbyte_exec.protocol.catalog import Overrides
+
+        return Overrides(cursors=self.cursor_keys, primary_keys=self.primary_keys)
+
+    async def plan(
+        self,
+        streams: Streams = None,
+        *,
+        strategy: WriteStrategy = WriteStrategy.AUTO,
+        force_full_refresh: bool = False,
+        supported: Any = None,
+    ) -> CatalogPlan:
+        """Decide how each stream is read and written; `streams` overrides the selection."""
+        from airbyte_exec.protocol.catalog import plan_catalog
+
+        return plan_catalog(
+            await self.discover(),
+            streams=streams if streams is not None else self.selected,
+            strategy=strategy,
+            force_full_refresh=force_full_refresh,
+            supported=supported,
+            overrides=self.overrides,
+            connector_name=self.name,
+        )
+
+    async def get_configured_catalog(
+        self, streams: Streams = None, *, force_full_refresh: bool = False
+    ) -> ConfiguredAirbyteCatalog:
+        """Return the catalog that a read of these streams (or of the selected ones) is given."""
+        return (await self.plan(streams, force_full_refresh=force_full_refresh)).catalog
+
+    async def get_stream(self, name: str) -> AirbyteStream:
+        """Return what is known of a stream.
+
+        Raises:
+            AirbyteStreamNotFoundError: there is none of that name.
+        """
+        from airbyte_exec.protocol.catalog import select_streams
+
+        return select_streams(await self.discover(), [name], connector_name=self.name)[0]
+
+    async def get_available_streams(self) -> list[str]:
+        """Return the names of all streams that the source has."""
+        return [stream.name for stream in (await self.discover()).streams]
+
+    async def get_selected_streams(self) -> list[str]:
+        """Return the names of the selected streams; with nothing selected, none."""
+        if self.selected == "*":
+            return await self.get_available_streams()
+
+        return list(self.selected or [])
+
+    @asynccontextmanager
+    async def reading(
+        self, catalog: ConfiguredAirbyteCatalog, state: bytes | None, options: SessionOptions | None = None
+    ) -> AsyncIterator[Session]:
+        """Run `read` for as long as the block lasts."""
+        await self.ensure_installation()
+        async with self.open("read", catalog=catalog.to_bytes(), state=state, options=options) as session:
+            yield session
+
+    async def record_batches(self, stream: str) -> AsyncIterator[list[bytes]]:
+        """Yield the RECORD lines of one stream, all of them, a batch at a time; without state.
+
+        Raises:
+            AirbyteStreamNotFoundError: there is none of that name.
+            AirbyteConnectorReadError: the source failed.
+        """
+        catalog = await self._catalog_of(stream)
+        limits = self.options.limits
+        async with self.reading(catalog, None) as session:
+            async for items in session.batches(heartbeat=limits.source_heartbeat):
+                for item in items:
+                    if isinstance(item, Records):
+                        for found, data, _ in item.by_stream():
+                            if found.name == stream:
+                                yield data.splitlines()
+
+            await session.finish(exit_timeout=limits.exit)
+            failure = session.exit_error()
+            failed = session.facts.failed_streams()
+            if failure is None and failed:
+                failure = session.error("; ".join(f"{found}: {reason}" for found, reason in failed.items()))
+
+            if failure is not None:
+                raise failure
+
+    async def _catalog_of(self, stream: str) -> ConfiguredAirbyteCatalog:
+        from airbyte_exec.protocol.catalog import plan_catalog
+
+        plan = plan_catalog(
+            await self.discover(),
+            streams=[stream],
+            strategy=WriteStrategy.REPLACE,
+            overrides=self.overrides,
+            connector_name=self.name,
+        )
+        return plan.catalog
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._catalog = None
