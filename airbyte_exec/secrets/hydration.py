@@ -11,7 +11,7 @@ from typing import Any
 from airbyte_exec import exceptions as exc
 from airbyte_exec.constants import SECRETS_HYDRATION_PREFIX
 from airbyte_exec.secrets.base import SecretString
-from airbyte_exec.secrets.marks import ValuePath, leaves, looks_secret
+from airbyte_exec.secrets.marks import ValuePath, leaves, looks_secret, secret_leaves
 from airbyte_exec.secrets.util import get_secret, remember, variables_behind
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -78,8 +78,8 @@ def expand_env(
     """Return the content of a pipeline file with `${NAME}` in its strings replaced by environment variables.
 
     `${NAME:-default}` gives a default for a variable that is not set; `$${` stands for `${` itself. Keys stay as they
-    are, and a value stays a string. Where the variable or the key has the name of a credential, the value is a
-    `SecretString`, and counts as taken from that variable.
+    are, and a value stays a string. Where the variable has the name of a credential, or the key of a value that is one
+    variable and no more, the value is a `SecretString` and counts as taken from that variable.
 
     Parameters:
         config: what the file holds; it is not changed.
@@ -93,10 +93,10 @@ def expand_env(
     missing: list[str] = []
 
     def expand(text: str, path: ValuePath) -> str:
-        is_secret = isinstance(text, SecretString) or looks_secret(path[-1])
+        whole = _VARIABLE.fullmatch(text) is not None and looks_secret(path[-1])
+        taken: list[str] = []
 
         def replace(match: re.Match[str]) -> str:
-            nonlocal is_secret
             name, default = match[1], match[2]
 
             if name is None or name in keep:
@@ -106,14 +106,17 @@ def expand_env(
                 missing.extend([name] if default is None else [])
                 return default or ""
 
-            if is_secret or looks_secret(name):
-                is_secret = True
-                remember(name, variables[name])
+            if whole or looks_secret(name):
+                taken.append(name)
 
             return variables[name]
 
         expanded = _VARIABLE.sub(replace, text)
-        return SecretString(expanded) if is_secret and "${" in text else expanded
+
+        for name in taken:
+            remember(name, variables[name])
+
+        return SecretString(expanded) if taken or isinstance(text, SecretString) else expanded
 
     result: dict[str, Any] = _mapped(config, expand, ())
 
