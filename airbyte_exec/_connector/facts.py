@@ -96,7 +96,7 @@ def hint_for_exit(code: int | None) -> str | None:
         return "Somebody asked it to end (SIGTERM) before it was done: that is no success."
 
     return {
-        3: "A Java connector that runs out of memory exits with 3: give it more.",
+        3: "If it is a Java connector: 3 means that it ran out of memory.",
         126: "The file could not be executed: is it a program for this machine?",
         127: "A command was not found: is AIRBYTE_ENTRYPOINT set, and is the interpreter there?",
     }.get(code or 0)

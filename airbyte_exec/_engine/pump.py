@@ -220,6 +220,9 @@ class Pump:
         with anyio.move_on_after(limit):
             await self._collected.wait()
 
+        if self._sink_failure is not None:
+            raise self._sink_failure
+
         if not self._collected.is_set():
             raise self._sink.error(
                 f"It did not end within {limit:g} s after the end of its input. Set the time limit "

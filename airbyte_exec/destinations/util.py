@@ -1,0 +1,65 @@
+"""Where destinations come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airbyte_exec.callbacks import ConfigChangeCallback
+from airbyte_exec.executors import resolve_executor
+from airbyte_exec.destinations.base import Destination
+
+
+def get_destination(
+    name: str,
+    config: dict[str, Any] | None = None,
+    *,
+    config_change_callback: ConfigChangeCallback | None = None,
+    version: str | None = None,
+    use_python: bool | Path | str | None = None,
+    pip_url: str | None = None,
+    local_executable: Path | str | None = None,
+    docker_image: bool | str | None = None,
+    use_host_network: bool = False,
+    install_if_missing: bool = True,
+    install_root: Path | None = None,
+    no_executor: bool = False,
+    **more: Any,
+) -> Destination:
+    """Return a destination by name.
+
+    Parameters:
+        name: the connector's name, such as `destination-local`.
+        config: its config; it is checked when it is first used.
+        config_change_callback: called with each config that the connector makes by itself.
+        version: the version to install.
+        use_python: install from PyPI with this Python: True for one that fits, a path, or a version such as `3.11`.
+        pip_url: what to install in the place of the package of that name.
+        local_executable: a program to run: a path, or a name on PATH.
+        docker_image: an image to run.
+        use_host_network: let the image use this machine's network.
+        install_if_missing: install it now where it is not there.
+        install_root: where to install it.
+        no_executor: describe the connector only.
+        more: further arguments of `airbyte_exec.executors.resolve_executor`, or `options` for `Destination`.
+
+    Raises:
+        PyAirbyteInputError: the arguments do not go together.
+        AirbyteConnectorExecutableNotFoundError: the program is missing or cannot be run.
+        AirbyteConnectorInstallationError: it cannot be installed.
+    """
+    own = {key: more.pop(key) for key in ("options",) if key in more}
+    executor = resolve_executor(
+        name,
+        version=version,
+        use_python=use_python,
+        pip_url=pip_url,
+        local_executable=local_executable,
+        docker_image=docker_image,
+        use_host_network=use_host_network,
+        install_if_missing=install_if_missing,
+        install_root=install_root,
+        no_executor=no_executor,
+        **more,
+    )
+    return Destination(executor, name, config, config_change_callback=config_change_callback, **own)

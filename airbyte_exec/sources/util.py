@@ -1,0 +1,70 @@
+"""Where sources come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airbyte_exec.callbacks import ConfigChangeCallback
+from airbyte_exec.executors import resolve_executor
+from airbyte_exec.sources.base import Source
+
+
+def get_source(
+    name: str,
+    config: dict[str, Any] | None = None,
+    *,
+    config_change_callback: ConfigChangeCallback | None = None,
+    streams: str | list[str] | None = None,
+    version: str | None = None,
+    use_python: bool | Path | str | None = None,
+    pip_url: str | None = None,
+    local_executable: Path | str | None = None,
+    docker_image: bool | str | None = None,
+    use_host_network: bool = False,
+    source_manifest: bool | dict[str, Any] | Path | str | None = None,
+    install_if_missing: bool = True,
+    install_root: Path | None = None,
+    no_executor: bool = False,
+    **more: Any,
+) -> Source:
+    """Return a source by name.
+
+    Parameters:
+        name: the connector's name, such as `source-faker`.
+        config: its config; it is checked when it is first used.
+        config_change_callback: called with each config that the connector makes by itself.
+        streams: the streams to select; `"*"` for all.
+        version: the version to install.
+        use_python: install from PyPI with this Python: True for one that fits, a path, or a version such as `3.11`.
+        pip_url: what to install in the place of the package of that name.
+        local_executable: a program to run: a path, or a name on PATH.
+        docker_image: an image to run.
+        use_host_network: let the image use this machine's network.
+        source_manifest: a manifest to run.
+        install_if_missing: install it now where it is not there.
+        install_root: where to install it.
+        no_executor: describe the connector only.
+        more: further arguments of `airbyte_exec.executors.resolve_executor`, or `options` for `Source`.
+
+    Raises:
+        PyAirbyteInputError: the arguments do not go together.
+        AirbyteConnectorExecutableNotFoundError: the program is missing or cannot be run.
+        AirbyteConnectorInstallationError: it cannot be installed.
+    """
+    own = {key: more.pop(key) for key in ("options", "cursor_key_overrides", "primary_key_overrides") if key in more}
+    executor = resolve_executor(
+        name,
+        version=version,
+        use_python=use_python,
+        pip_url=pip_url,
+        local_executable=local_executable,
+        docker_image=docker_image,
+        use_host_network=use_host_network,
+        source_manifest=source_manifest,
+        install_if_missing=install_if_missing,
+        install_root=install_root,
+        no_executor=no_executor,
+        **more,
+    )
+    return Source(executor, name, config, config_change_callback=config_change_callback, streams=streams, **own)
