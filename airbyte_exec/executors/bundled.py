@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import airbyte_exec
 from airbyte_exec import exceptions as exc
 from airbyte_exec.executors.base import Executor, Launch
 from airbyte_exec.version import get_version
@@ -61,7 +60,7 @@ class BundledExecutor(Executor):
 
 def _import_path() -> dict[str, str]:
     """Let the child import the same airbyte_exec as we did, also where no installation made it known."""
-    root = Path(airbyte_exec.__path__[0]).parent
+    root = Path(__file__).parents[2]
 
     # site-packages in PYTHONPATH would come before the standard library.
     if root in {Path(sysconfig.get_path(key)) for key in ("purelib", "platlib")}:
