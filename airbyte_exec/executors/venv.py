@@ -22,8 +22,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from airbyte_exec import constants
 from airbyte_exec import exceptions as exc
@@ -33,13 +32,20 @@ from airbyte_exec.executors.base import Executor, Launch
 from airbyte_exec.executors.local import check_executable
 from airbyte_exec.registry import ConnectorMetadata
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 logger = logging.getLogger(__name__)
 
 INSTALL_TIMEOUT = 900.0
 """Seconds for one installation; the largest connectors take about one minute from a near index."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PINNED = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?==([A-Za-z0-9.+!_-]+)")
+_DIRECT = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s+@\s+\S+")
 _ARCHIVES = (".whl", ".zip", ".tar.gz")
+_PATH_OPTIONS = frozenset(
+    {"-e", "--editable", "-r", "--requirement", "-c", "--constraint", "-f", "--find-links", "-b", "--build-constraint"}
+)
 
 
 class VenvExecutor(Executor):
@@ -85,8 +91,8 @@ class VenvExecutor(Executor):
                 input_value=self.name,
             )
 
-        words = shlex.split(pip_url) if pip_url else [self._package()]
-        self.requirements = [_absolute(word) for word in [*words, *extra_requirements]]
+        words = _split(pip_url) if pip_url else [self._package()]
+        self.requirements = _absolute([*words, *extra_requirements])
         self.install_root = (install_root or constants.install_root()).expanduser().absolute()
         self.use_python = use_python
         self.install_timeout = install_timeout
@@ -185,6 +191,8 @@ class VenvExecutor(Executor):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -207,7 +215,9 @@ class VenvExecutor(Executor):
         finally:
             lock.release()
 
-    def _wait_for(self, lock: FileLock) -> None:
+    def _wait_for(self, lock: BaseFileLock) -> None:
+        from filelock import Timeout
+
         try:
             lock.acquire(timeout=self.lock_timeout)
         except Timeout as error:
@@ -236,17 +246,28 @@ class VenvExecutor(Executor):
         logger.info("Installed %s %s with Python %s", self.name, done.version, done.python)
 
 
-def _absolute(word: str) -> str:
-    """Return a requirement with a local path made absolute: a later working directory must not change it."""
-    option, sign, value = word.partition("=") if word.startswith("-") else ("", "", word)
+def _split(pip_url: str) -> list[str]:
+    # `name @ URL` is one requirement, though a shell sees three words.
+    return [pip_url.strip()] if _DIRECT.fullmatch(pip_url.strip()) else shlex.split(pip_url)
 
-    if "://" in value or " @ " in value:
+
+def _absolute(words: list[str]) -> list[str]:
+    """Return requirements with local paths made absolute: a later working directory must not change them."""
+    before = ["", *words]
+    return [_absolute_word(word, after_option=before[index] in _PATH_OPTIONS) for index, word in enumerate(words)]
+
+
+def _absolute_word(word: str, *, after_option: bool) -> str:
+    option, sign, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    local, bracket, extras = value.partition("[")
+
+    if not local or "://" in value or " @ " in value:
         return word
 
-    local, bracket, extras = value.partition("[")
     is_path = local in {".", ".."} or local.startswith(("./", "../", "~/"))
+    may_be_path = after_option or option in _PATH_OPTIONS or "/" in local or local.endswith(_ARCHIVES)
 
-    if is_path or (local.endswith(_ARCHIVES) and Path(local).exists()) or ("/" in local and Path(local).exists()):
+    if is_path or (may_be_path and Path(local).exists()):
         return f"{option}{sign}{Path(local).expanduser().resolve()}{bracket}{extras}"
 
     return word

@@ -6,11 +6,9 @@ and only they are kept.
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,7 +165,7 @@ def _decode(where: str) -> list[msgspec.Raw]:
     try:
         data = _download(where) if _is_remote(where) else _path(where).read_bytes()
         document = msgspec.json.decode(data, type=_Document)
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(where, str(error)) from error
 
     return [*(document.sources or ()), *(document.destinations or ())]
@@ -178,18 +176,24 @@ def _path(where: str) -> Path:
 
 
 def _download(where: str) -> bytes:
+    import urllib.request
+    from http.client import HTTPException
+
     # _is_remote has checked the scheme, and urllib follows no redirect to a file.
     request = urllib.request.Request(where, headers={"User-Agent": f"airbyte_exec/{get_version()}"})  # noqa: S310
     deadline = time.monotonic() + DOWNLOAD_TIMEOUT
     data = bytearray()
 
-    with urllib.request.urlopen(request, timeout=NETWORK_TIMEOUT) as response:  # noqa: S310
-        while part := response.read1(2**20):
-            data += part
+    try:
+        with urllib.request.urlopen(request, timeout=NETWORK_TIMEOUT) as response:  # noqa: S310
+            while part := response.read1(2**20):
+                data += part
 
-            if len(data) > DOWNLOAD_LIMIT or time.monotonic() > deadline:
-                msg = f"it is larger than {DOWNLOAD_LIMIT} bytes or takes longer than {DOWNLOAD_TIMEOUT:g} s"
-                raise TimeoutError(msg)
+                if len(data) > DOWNLOAD_LIMIT or time.monotonic() > deadline:
+                    msg = f"it is larger than {DOWNLOAD_LIMIT} bytes or takes longer than {DOWNLOAD_TIMEOUT:g} s"
+                    raise TimeoutError(msg)
+    except HTTPException as error:
+        raise ConnectionError(repr(error)) from error
 
     return bytes(data)
 

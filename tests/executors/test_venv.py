@@ -115,6 +115,27 @@ def test_a_relative_path_means_the_folder_where_it_was_given(
     assert executor.requirements == [str(wheel)]
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("-e .", ["-e", "{cwd}"]),
+        ("./here[extra]", ["{cwd}/here[extra]"]),
+        ("-r here", ["-r", "{cwd}/here"]),
+        ("--find-links=here x", ["--find-links={cwd}/here", "x"]),
+        ("here", ["here"]),
+        ("git+https://host/../here", ["git+https://host/../here"]),
+        ("x @ file:///here", ["x @ file:///here"]),
+    ],
+)
+def test_local_paths_in_pip_arguments_are_made_absolute(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, given: str, meant: list[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    executor = VenvExecutor("source-x", pip_url=given, install_root=root)
+    assert executor.requirements == [word.format(cwd=tmp_path) for word in meant]
+
+
 def test_extra_requirements_are_installed_beside_the_connector(tmp_path: Path, root: Path) -> None:
     extra = write_wheel(tmp_path, "extra-package", script=None)
     executor = venv_executor(root, write_wheel(tmp_path), extra_requirements=[str(extra)])
