@@ -31,7 +31,7 @@ class PartWriter(Protocol):
 
     suffix: str
 
-    def write(self, stream: ConfiguredStream, lines: bytes, path: Path) -> None:
+    def write(self, stream: ConfiguredStream, lines: Sequence[bytes], path: Path) -> None:
         """Write one part from RECORD lines."""
 
     def write_empty(self, stream: ConfiguredStream, path: Path) -> None:
@@ -89,7 +89,7 @@ class FolderStore:
             place = self._places[stream]
             folder = self._target(place, drafts)
             draft = self._scratch / f"{number}{self._writer.suffix}"
-            self._writer.write(place.stream, pieces[0] if len(pieces) == 1 else b"".join(pieces), draft)
+            self._writer.write(place.stream, pieces, draft)
             moves.append((draft, folder / place.name_part()))
 
         sync_paths([*(draft for draft, _ in moves), *drafts])

@@ -34,10 +34,11 @@ class LinesWriter:
         self._scratch = scratch
         self._ids = RowIds()
 
-    def write(self, stream: ConfiguredStream, lines: bytes, path: Path) -> None:
+    def write(self, stream: ConfiguredStream, lines: Sequence[bytes], path: Path) -> None:
         """Write one part; see `PartWriter`."""
         with path.open("wb") as file:
-            file.writelines(self._rows(stream, lines))
+            for block in lines:
+                file.writelines(self._rows(stream, block))
 
     def write_empty(self, stream: ConfiguredStream, path: Path) -> None:
         """Write an empty file."""

@@ -67,8 +67,8 @@ def _load(database: DuckDBPyConnection, stream: ConfiguredStream, number: int, b
     database.register("pieces", pieces)
     database.execute(
         "CREATE OR REPLACE TEMP TABLE lines AS "
-        "SELECT unnest(string_split(text, chr(10))) AS text, generate_subscripts(string_split(text, chr(10)), 1) AS line "
-        "FROM pieces"
+        "SELECT unnest(lines) AS text, generate_subscripts(lines, 1) AS line "
+        "FROM (SELECT string_split(text, chr(10)) AS lines FROM pieces)"
     )
     database.unregister("pieces")
     keys = listed(_extract(path) for path in stream.primary_key)
