@@ -10,7 +10,7 @@ import pytest
 
 import airbyte_exec
 from airbyte_exec import exceptions as exc
-from airbyte_exec.executors import BundledExecutor
+from airbyte_exec.executors import BundledExecutor, bundled
 from airbyte_exec.version import get_version
 
 
@@ -36,7 +36,7 @@ def test_a_package_that_is_not_installed_is_still_found_by_the_child(
 ) -> None:
     copy = tmp_path / "src"
     shutil.copytree(airbyte_exec.__path__[0], copy / "airbyte_exec")
-    monkeypatch.setattr(airbyte_exec, "__path__", [str(copy / "airbyte_exec")])
+    monkeypatch.setattr(bundled, "__file__", str(copy / "airbyte_exec" / "executors" / "bundled.py"))
     launch = BundledExecutor("destination-local").launch()
     argv = [*launch.argv[:-2], "-c", "import airbyte_exec; print(airbyte_exec.__path__[0])"]
     told = subprocess.check_output(argv, cwd="/", env=launch.environment(os.environ), text=True)
