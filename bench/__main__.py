@@ -22,15 +22,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Measure, and print a table after each part."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Measure against the limits and PyAirbyte."
-    )
-    parser.add_argument(
-        "--case", action="append", choices=cases.NAMES, help="only this one; may be given again"
-    )
-    parser.add_argument(
-        "--records", type=int, default=500_000, help="records of the input (default: %(default)s)"
-    )
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure against the limits and PyAirbyte.")
+    parser.add_argument("--case", action="append", choices=cases.NAMES, help="only this one; may be given again")
+    parser.add_argument("--records", type=int, default=500_000, help="records of the input (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=3, help="runs a case, of which the median counts")
     parser.add_argument("--only-ours", action="store_true", help="leave PyAirbyte out")
     parser.add_argument("--write", type=Path, help="also write the report to this Markdown file")
@@ -78,19 +72,23 @@ def throughput(bench: Bench, names: set[str], who: Collection[str], options: arg
 
 
 def imports(bench: Bench, names: set[str], who: Collection[str], options: argparse.Namespace) -> str:
-    """Measure the import."""
-    if cases.IMPORT not in names:
-        return ""
+    """Measure the import, and a whole process that moves a few records."""
+    few = make_data(bench.folder / "data", cases.FEW)
+    watches: dict[str, Callable[[str], float]] = {
+        cases.IMPORT: bench.import_seconds,
+        cases.START: lambda name: bench.start_seconds(name, few),
+    }
+    found: dict[tuple[str, str], list[float]] = {}
 
-    progress("import")
-    seconds: dict[str, list[float]] = {name: [] for name in sorted(who, reverse=True)}
+    for watch in watches.keys() & names:
+        progress(watch)
 
-    for _ in range(options.repeat + 1):
-        for name, taken in seconds.items():
-            taken.append(bench.import_seconds(name))
+        for _ in range(options.repeat + 1):
+            for name in sorted(who, reverse=True):
+                found.setdefault((watch, name), []).append(watches[watch](name))
 
-    # The first import of an environment reads cold files: it does not count.
-    return report.imports({name: statistics.median(taken[1:]) for name, taken in seconds.items()})
+    # The first run in an environment reads cold files: it does not count.
+    return report.imports({key: statistics.median(taken[1:]) for key, taken in found.items()}) if found else ""
 
 
 def installs(bench: Bench, names: set[str], who: Collection[str], _: argparse.Namespace) -> str:

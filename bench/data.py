@@ -96,16 +96,12 @@ def _write_lines(path: Path, records: int) -> None:
 
 def _state(cursor: int, count: int) -> str:
     stream = {"stream_descriptor": {"name": STREAM}, "stream_state": {"id": cursor}}
-    return _line(
-        "STATE", state={"type": "STREAM", "stream": stream, "sourceStats": {"recordCount": float(count)}}
-    )
+    return _line("STATE", state={"type": "STREAM", "stream": stream, "sourceStats": {"recordCount": float(count)}})
 
 
 def _status(status: str) -> str:
     about = {"stream_descriptor": {"name": STREAM}, "status": status}
-    return _line(
-        "TRACE", trace={"type": "STREAM_STATUS", "emitted_at": 1700000000000.0, "stream_status": about}
-    )
+    return _line("TRACE", trace={"type": "STREAM_STATUS", "emitted_at": 1700000000000.0, "stream_status": about})
 
 
 def _line(type_: str, **payload: object) -> str:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cases import OURS, THEIRS, Case
+from bench.cases import FEW, OURS, START, THEIRS, Case
+from bench.data import make_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,9 @@ PYAIRBYTE = "airbyte==0.71.3"
 PYAIRBYTE_PYTHONS = ("3.11", "3.12", "3.10")
 MODULES = {OURS: "airbyte_exec", THEIRS: "airbyte"}
 # Nothing but the work is measured: no telemetry, no registry, no live display.
-QUIET = {"DO_NOT_TRACK": "1", "AIRBYTE_OFFLINE_MODE": "1", "NO_LIVE_PROGRESS": "1"}
+QUIET = {"DO_NOT_TRACK": "1", "AIRBYTE_OFFLINE_MODE": "1", "NO_LIVE_PROGRESS": "1", "PYTHONWARNINGS": "ignore"}
+# Compiled modules are kept, as on a user's machine.
+UNSET = frozenset({"PYTHONDONTWRITEBYTECODE"})
 # A run of the slowest case takes about a minute for a million records.
 LONGEST_RUN = 1800.0
 
@@ -87,19 +90,26 @@ class Bench:
 
         name = case.removesuffix("-long")
         driver = [str(self.pythons[who]), "-m", "bench.drivers.contestant", MODULES[who]]
-        return [*driver, name, str(data.folder), str(work)]
+        small = make_data(data.folder.parent, FEW)
+        return [*driver, name, str(data.folder), str(small.folder), str(work)]
 
     def import_seconds(self, who: str) -> float:
         """Return the wall time of a fresh interpreter that imports the package, less that of a bare one."""
 
         def once(code: str) -> float:
             began = time.perf_counter()
-            subprocess.run(
-                [self.pythons[who], "-c", code], check=True, env=environment(self.folder), cwd=self.folder
-            )
+            subprocess.run([self.pythons[who], "-c", code], check=True, env=environment(self.folder), cwd=self.folder)
             return time.perf_counter() - began
 
-        return max(0.0, once(f"import {MODULES[who]}") - once("pass"))
+        # The names, too: a package may load its parts when they are first asked for.
+        code = f"from {MODULES[who]} import get_destination, get_source, new_local_cache"
+        return max(0.0, once(code) - once("pass"))
+
+    def start_seconds(self, who: str, data: Data) -> float:
+        """Return the wall time of a process that imports the package and moves the data straight."""
+        began = time.perf_counter()
+        self.run(who, START, data)
+        return time.perf_counter() - began
 
     def kill_half_way(self, who: str, data: Data) -> dict[str, Any]:
         """Kill a read where its source has sent half, and return what the cache file holds afterwards."""
@@ -126,7 +136,8 @@ def environment(work: Path) -> dict[str, str]:
     """Return what a driver inherits: everything it may write lies below `work`."""
     folders = {"AIRBYTE_PROJECT_DIR": "", "AIRBYTE_CACHE_ROOT": ".cache", "AIRBYTE_LOGGING_ROOT": "logs"}
     below = {name: str(work / folder) for name, folder in folders.items()}
-    return {**os.environ, **QUIET, **below, "PYTHONPATH": str(ROOT)}
+    inherited = {name: value for name, value in os.environ.items() if name not in UNSET}
+    return {**inherited, **QUIET, **below, "PYTHONPATH": str(ROOT)}
 
 
 def make_venv(folder: Path, requirement: str, pythons: tuple[str, ...]) -> Path:

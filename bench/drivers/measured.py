@@ -22,9 +22,7 @@ def measure(call: Callable[[], dict[str, Any]]) -> None:
     wall = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    sys.stdout.write(
-        "\n" + json.dumps({"wall_s": wall, "cpu_s": cpu, "rss_mb": peak_rss_mb(), **figures}) + "\n"
-    )
+    sys.stdout.write("\n" + json.dumps({"wall_s": wall, "cpu_s": cpu, "rss_mb": peak_rss_mb(), **figures}) + "\n")
 
 
 def peak_rss_mb() -> float:
