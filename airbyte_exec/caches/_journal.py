@@ -1,0 +1,221 @@
+"""The lines of a cache as the source sent them: one compressed BLOB a batch and stream, and the states between them.
+
+An entry of records tells how many there are, so that a replay decodes nothing. Entries of a generation that is still
+being collected are left out of a replay, as its rows are left out of the table. Whatever follows the last state of a
+stream is followed by that state once more (or, where the source sent none, by one without content), so that a
+destination can confirm it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airbyte_exec.caches._batch import Entry
+from airbyte_exec.caches._registry import EXEC_JOURNAL, Registry, StreamEntry
+from airbyte_exec.protocol.envelope import Records, State, parse_state
+from airbyte_exec.types import StreamId
+
+if TYPE_CHECKING:
+    from zstandard import ZstdCompressor
+
+RECORDS = "RECORDS"
+STATE = "STATE"
+_LEVEL = 1
+_READ_AHEAD_ENTRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """Entries as they are stored."""
+
+    entries: Sequence[Entry]
+    blobs: Sequence[bytes]
+
+
+def compress(entries: Sequence[Entry]) -> Compressed:
+    """Compress entries. This is made to run in a thread beside the one that feeds DuckDB: zstandard releases the GIL."""
+    from zstandard import ZstdCompressor
+
+    compressor = ZstdCompressor(level=_LEVEL)
+    return Compressed(entries, [_compress(compressor, entry) for entry in entries])
+
+
+def append(registry: Registry, source_name: str, compressed: Compressed, generations: Mapping[StreamId, int]) -> None:
+    """Write entries within the transaction that the connection is in.
+
+    Parameters:
+        registry: the cache.
+        source_name: where they come from.
+        compressed: the entries.
+        generations: the generation of each stream.
+    """
+    entries = compressed.entries
+    if not entries:
+        return
+
+    streams = [entry.stream or _only_stream(entry.state) for entry in entries]
+    registry.connection.execute(
+        f"INSERT INTO {registry.named(EXEC_JOURNAL)} SELECT unnest($1::BIGINT[]), $2, $3, unnest($4::VARCHAR[]), "
+        "unnest($5::VARCHAR[]), unnest($6::BIGINT[]), unnest($7::VARCHAR[]), unnest($8::BIGINT[]), unnest($9::BLOB[])",
+        [
+            [entry.seq for entry in entries],
+            registry.table_prefix,
+            source_name,
+            [stream.name if stream else None for stream in streams],
+            [stream.namespace if stream else None for stream in streams],
+            [generations.get(stream) if stream else None for stream in streams],
+            [RECORDS if entry.state is None else STATE for entry in entries],
+            [entry.count for entry in entries],
+            list(compressed.blobs),
+        ],
+    )
+
+
+def remove_after(registry: Registry, entry: StreamEntry) -> bool:
+    """Remove what no state covers: the source will send it again. Returns whether there was any."""
+    row = registry.connection.execute(
+        f"DELETE FROM {registry.named(EXEC_JOURNAL)} WHERE {_OF_STREAM} AND seq > ?", [*_of(registry, entry), entry.covered]
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def remove_other_generations(registry: Registry, entry: StreamEntry, generation_id: int) -> None:
+    """Remove what a replaced stream held before."""
+    registry.connection.execute(
+        f"DELETE FROM {registry.named(EXEC_JOURNAL)} WHERE {_OF_STREAM} AND generation_id IS DISTINCT FROM ?",
+        [*_of(registry, entry), generation_id],
+    )
+
+
+def remove_generation(registry: Registry, entry: StreamEntry, generation_id: int) -> None:
+    """Remove what was collected for a replace that is given up."""
+    registry.connection.execute(
+        f"DELETE FROM {registry.named(EXEC_JOURNAL)} WHERE {_OF_STREAM} AND generation_id = ?",
+        [*_of(registry, entry), generation_id],
+    )
+
+
+_OF_STREAM = "table_prefix = ? AND source_name = ? AND stream_name = ? AND namespace IS NOT DISTINCT FROM ?"
+
+
+def _of(registry: Registry, entry: StreamEntry) -> list[str | None]:
+    return [registry.table_prefix, entry.source_name, entry.stream.name, entry.stream.namespace]
+
+
+def replay(registry: Registry, entries: Sequence[StreamEntry], after: Mapping[StreamId, int]) -> Iterator[Records | State]:
+    """Yield what the journal holds of these streams of one source, in order.
+
+    Parameters:
+        registry: the cache.
+        entries: the streams.
+        after: by stream, the place up to which it is not wanted any more.
+    """
+    from zstandard import ZstdDecompressor
+
+    decompressor = ZstdDecompressor()
+    wanted = {entry.stream: entry for entry in entries}
+    open_ends = _OpenEnds(wanted)
+    for seq, stream, generation_id, kind, count, blob in _stored(registry, entries, after):
+        if stream is not None:
+            entry = wanted.get(stream)
+            if entry is None or seq <= after.get(stream, 0) or _is_collected(entry, generation_id):
+                continue
+
+        data = decompressor.decompress(blob)
+        if kind == STATE:
+            state = parse_state(data)
+            state.position = seq
+            open_ends.saw_state(state)
+            yield state
+        elif stream is not None:
+            open_ends.saw_records(stream, seq)
+            yield Records(data, {stream: count})
+
+    yield from open_ends.states()
+
+
+class _OpenEnds:
+    """Knows which streams end in records that no state follows, and makes a state for each."""
+
+    def __init__(self, streams: Collection[StreamId]) -> None:
+        self._streams = streams
+        self._open: dict[StreamId, int] = {}
+        self._last: dict[StreamId | None, State] = {}
+
+    def saw_records(self, stream: StreamId, seq: int) -> None:
+        self._open[stream] = seq
+
+    def saw_state(self, state: State) -> None:
+        if state.kind == "STREAM":
+            (stream, _), *_ = state.streams
+            self._last[stream] = state
+            self._open.pop(stream, None)
+        else:
+            self._last[None] = state
+            self._open.clear()
+
+    def states(self) -> Iterator[State]:
+        whole = self._last.get(None)
+        if whole is not None and self._open:
+            yield _again(whole, max(self._open.values()))
+            return
+
+        for stream, seq in self._open.items():
+            yield _again(self._last.get(stream), seq, stream)
+
+
+def _again(state: State | None, seq: int, stream: StreamId | None = None) -> State:
+    """Return a state with the same content, without the counts that it came with."""
+    if stream is not None:
+        line = stream_state(stream, state.body if state is not None else None)
+    elif state is not None and state.kind == "GLOBAL":
+        line = b'{"type":"STATE","state":{"type":"GLOBAL","global":' + (state.body or b"{}") + b"}}\n"
+    else:
+        body = state.body if state is not None and state.body is not None else b"{}"
+        line = b'{"type":"STATE","state":{"type":"LEGACY","data":' + body + b"}}\n"
+
+    again = parse_state(line)
+    again.position = seq
+    return again
+
+
+def stream_state(stream: StreamId, body: bytes | None) -> bytes:
+    """Return a STATE line of a stream; without a body it says that there is none."""
+    names = {"name": stream.name} if stream.namespace is None else stream._asdict()
+    descriptor = json.dumps(names).encode()
+    content = b'{"stream_descriptor":' + descriptor + b',"stream_state":' + (body or b"null") + b"}"
+    return b'{"type":"STATE","state":{"type":"STREAM","stream":' + content + b"}}\n"
+
+
+def _stored(
+    registry: Registry, entries: Sequence[StreamEntry], after: Mapping[StreamId, int]
+) -> Iterator[tuple[int, StreamId | None, int | None, str, int, bytes]]:
+    if not entries:
+        return
+
+    start = min(after.get(entry.stream, 0) for entry in entries)
+    names = list({entry.stream.name for entry in entries})
+    found = registry.connection.execute(
+        "SELECT seq, stream_name, namespace, generation_id, kind, records, data "
+        f"FROM {registry.named(EXEC_JOURNAL)} WHERE table_prefix = ? AND source_name = ? AND seq > ? "
+        "AND (stream_name IS NULL OR list_contains(?, stream_name)) ORDER BY seq",
+        [registry.table_prefix, entries[0].source_name, start, names],
+    )
+    while rows := found.fetchmany(_READ_AHEAD_ENTRIES):
+        for seq, name, namespace, generation_id, kind, count, blob in rows:
+            yield seq, None if name is None else StreamId(name, namespace), generation_id, kind, count, blob
+
+
+def _is_collected(entry: StreamEntry, generation_id: int | None) -> bool:
+    return entry.staging_generation_id is not None and generation_id == entry.staging_generation_id
+
+
+def _only_stream(state: State | None) -> StreamId | None:
+    return state.streams[0][0] if state is not None and state.kind == "STREAM" else None
+
+
+def _compress(compressor: ZstdCompressor, entry: Entry) -> bytes:
+    return compressor.compress(entry.chunks[0] if len(entry.chunks) == 1 else b"".join(entry.chunks))

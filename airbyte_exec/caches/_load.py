@@ -1,0 +1,229 @@
+"""One sync's writes into a cache: every batch is one transaction of rows, journal and state.
+
+When a batch is written, all of it is durable, the records that no state covers yet included. If the sync is interrupted,
+the source sends those again: so the next sync of the stream first removes them, and a row is never there twice. (Rows
+that were merged stay: they will be merged again.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from airbyte_exec._state.ledger import join
+from airbyte_exec._state.store import Changes, Pair, StreamSaved
+from airbyte_exec.caches import _journal, _state
+from airbyte_exec.caches._batch import Batch, BatchBuilder
+from airbyte_exec.caches._registry import Registry, StreamEntry
+from airbyte_exec.caches._schema import columns_of
+from airbyte_exec.caches._sql import ident
+from airbyte_exec.caches._state import transaction
+from airbyte_exec.caches._writer import TablePlan, TableWriter
+from airbyte_exec.protocol.envelope import State
+from airbyte_exec.records import RAW_ID
+from airbyte_exec.strategies import WriteMethod
+from airbyte_exec.types import StreamId
+
+if TYPE_CHECKING:
+    from airbyte_exec.protocol.catalog import StreamPlan
+
+Warn = Callable[[str], None]
+TAG_LENGTH = 16
+"""Our raw ids are `tag-seq-piece-line`; those of PyAirbyte begin with the 8 digits of a UUID."""
+
+_WAL_BEFORE_CHECKPOINT = "256MB"
+
+
+class Load:
+    """A sync into a cache.
+
+    Parameters:
+        registry: the cache, with a connection of its own that the load may keep until `close`.
+        pair: whose rows and state they are.
+        plans: the streams.
+        templates: what is saved of each stream beside its state.
+        warn: called with what the user should know.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        pair: Pair,
+        plans: Sequence[StreamPlan],
+        templates: Mapping[StreamId, StreamSaved],
+        *,
+        warn: Warn,
+    ) -> None:
+        self._registry = registry
+        self._pair = pair
+        self._plans = {plan.stream: plan for plan in plans}
+        self._warn = warn
+        self._entries: dict[StreamId, StreamEntry] = {}
+        self._unparsed: dict[StreamId, int] = {}
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="airbyte-exec-compress")
+        # A checkpoint compresses the tables once more than a commit has to; without this there would be one a commit.
+        registry.connection.execute(f"SET wal_autocheckpoint = '{_WAL_BEFORE_CHECKPOINT}'")
+        self._writer = TableWriter(registry.connection, schema=registry.schema, on_unparsed=self._count_unparsed)
+        with transaction(registry.connection):
+            registry.create()
+            journal = registry.info("journal").decode()
+            self._templates = {stream: replace(saved, journal=journal) for stream, saved in templates.items()}
+            known = registry.streams()
+            for plan in plans:
+                self._entries[plan.stream] = self._open(plan, known)
+
+            registry.save(self._entries.values())
+            self._seq = registry.last_seq()
+
+    def builder(self) -> BatchBuilder:
+        """Return what gathers the batches of this load."""
+        return BatchBuilder(self._plans, tag=uuid4().hex[:TAG_LENGTH], seq=self._seq)
+
+    def write(self, batch: Batch, *, completed: Collection[StreamId] = (), last: bool = False) -> list[State]:
+        """Write a batch in one transaction and return its states: they are durable.
+
+        Parameters:
+            batch: what to write.
+            completed: the streams that are complete with it.
+            last: it is the last one: nothing is left to come of any stream.
+        """
+        compressed = self._threads.submit(_journal.compress, batch.entries)
+        entries = {stream: replace(entry) for stream, entry in self._entries.items()}
+        for entry in batch.entries:
+            self._seq = max(self._seq, entry.seq)
+
+        for stream, seq in batch.covered.items():
+            if stream in entries:
+                entries[stream].covered = seq
+
+        with transaction(self._registry.connection):
+            for stream, pieces in batch.pieces.items():
+                self._writer.insert(stream, pieces)
+
+            _journal.append(self._registry, self._pair.source_name, compressed.result(), self._generations())
+            for stream in completed:
+                self._complete(entries[stream])
+
+            changed = [entry for stream, entry in entries.items() if entry != self._entries[stream]]
+            self._registry.save(changed)
+            changes = self._changes(batch.states, completed)
+            if changes is not None:
+                _state.save(self._registry, self._pair, changes)
+
+        self._entries = entries
+        if last:
+            self._report()
+
+        return batch.states
+
+    def close(self) -> None:
+        """Let go of the threads. What was not written stays unwritten."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _open(self, plan: StreamPlan, known: list[StreamEntry]) -> StreamEntry:
+        configured = plan.configured
+        source = self._pair.source_name
+        found = next((e for e in known if e.source_name == source and e.stream == plan.stream), None)
+        entry = found or StreamEntry(source, plan.stream, self._registry.table_for(source, plan.stream, known), configured)
+        if found is None:
+            known.append(entry)
+
+        entry.configured = configured
+        keys = tuple(tuple(path) for path in configured.primary_key or ()) if plan.method is WriteMethod.MERGE else ()
+        cursor = tuple(configured.cursor_field or ()) if keys else ()
+        needed = [path[0] for path in (*keys, cursor) if path]
+        columns = columns_of(configured.stream.json_schema, also=needed, known=entry.columns)
+        entry.columns.update({column.key: column.name for column in columns})
+        generation = configured.generation_id or 0
+        staging = self._stage(plan, entry, generation)
+        table = TablePlan(
+            stream=plan.stream, table=entry.table, columns=tuple(columns), primary_key=keys, cursor=cursor, staging=staging
+        )
+        kept = self._writer.open(table)
+        if kept:
+            self._warn(
+                f"{len(kept)} columns of table {table.target} keep the type that they have (such as {kept[0].name}: "
+                f"{kept[0].type}): a value that does not fit becomes NULL and is named in _airbyte_meta"
+            )
+
+        if _journal.remove_after(self._registry, entry) and not keys:
+            self._remove_rows_after(table.target, entry.covered)
+
+        if staging is None:
+            entry.generation_id = max(entry.generation_id, generation)
+
+        return entry
+
+    def _stage(self, plan: StreamPlan, entry: StreamEntry, generation: int) -> str | None:
+        """Return the staging table of a stream that is replaced; one of another generation is given up."""
+        minimum = plan.configured.minimum_generation_id or 0
+        replaces = plan.method is WriteMethod.REPLACE or (minimum > 0 and minimum == generation)
+        going_on = entry.staging_generation_id == generation and generation > 0 and replaces
+        if entry.staging_generation_id is not None and not going_on:
+            _journal.remove_generation(self._registry, entry, entry.staging_generation_id)
+            self._writer.drop(entry.staging)
+            entry.staging_generation_id = None
+
+        if not replaces or (plan.method is not WriteMethod.REPLACE and generation == entry.generation_id):
+            return None
+
+        entry.staging_generation_id = generation
+        return entry.staging
+
+    def _remove_rows_after(self, table: str, covered: int) -> None:
+        self._registry.connection.execute(
+            f"DELETE FROM {ident(self._registry.schema, table)} "
+            f"WHERE length(split_part({ident(RAW_ID)}, '-', 1)) = ? "
+            f"AND TRY_CAST(split_part({ident(RAW_ID)}, '-', 2) AS BIGINT) > ?",
+            [TAG_LENGTH, covered],
+        )
+
+    def _complete(self, entry: StreamEntry) -> None:
+        entry.covered = self._seq
+        self._writer.complete(entry.stream)
+        if entry.staging_generation_id is not None:
+            _journal.remove_other_generations(self._registry, entry, entry.staging_generation_id)
+            entry.generation_id = entry.staging_generation_id
+            entry.staging_generation_id = None
+
+    def _generations(self) -> dict[StreamId, int]:
+        return {
+            stream: entry.generation_id if entry.staging_generation_id is None else entry.staging_generation_id
+            for stream, entry in self._entries.items()
+        }
+
+    def _changes(self, states: Iterable[State], completed: Collection[StreamId]) -> Changes | None:
+        changes: Changes | None = None
+        for state in states:
+            if state.kind == "STREAM":
+                (stream, body), *_ = state.streams
+                self._templates[stream] = replace(self._templates[stream], state=body, position=state.position)
+                new = Changes("STREAM", {stream: self._templates[stream]})
+            else:
+                for stream, saved in self._templates.items():
+                    self._templates[stream] = replace(saved, position=state.position)
+
+                new = Changes(state.kind, dict(self._templates), state.body)
+
+            changes = new if changes is None else join(changes, new)
+
+        if completed:
+            done = {stream: replace(self._templates[stream], complete=True) for stream in completed}
+            changes = Changes(None, done) if changes is None else join(changes, Changes(None, done))
+
+        return changes
+
+    def _count_unparsed(self, stream: StreamId, count: int) -> None:
+        self._unparsed[stream] = self._unparsed.get(stream, 0) + count
+
+    def _report(self) -> None:
+        for stream, count in self._unparsed.items():
+            self._warn(
+                f"{count} records of stream {stream} hold what the database cannot: their rows are incomplete, and say "
+                "so in _airbyte_meta; the journal has them as they came"
+            )
+
+        self._unparsed.clear()

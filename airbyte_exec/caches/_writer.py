@@ -1,0 +1,266 @@
+"""Lines into typed tables: append, merge, and the swap that makes a replace atomic.
+
+All methods block, and none begins or commits a transaction: whoever calls decides what is written together. Nothing here
+knows of journals, states, or threads, so that a cache and a destination connector can both use it.
+
+A stream that is replaced is written to a staging table; its old rows stay until `complete`, which puts the staging table
+in the place of the other. A merge keeps, of each primary key, the row with the greatest cursor; of equal ones the row
+that came last. A row with NULL in its key is merged with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from airbyte_exec.caches._arrow import Piece, Pieces
+from airbyte_exec.caches._schema import Column
+from airbyte_exec.caches._sql import ident, listed, literal
+from airbyte_exec.caches._tolerant import readable
+from airbyte_exec.caches._transform import PIECES, parsed, select_rows
+from airbyte_exec.exceptions import PyAirbyteCacheTableValidationError
+from airbyte_exec.records import EXTRACTED_AT, INTERNAL_COLUMNS, META, RAW_ID
+from airbyte_exec.types import StreamId
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_BATCH = "_airbyte_exec_batch"
+_TYPES = {
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
+    "TIME WITH TIME ZONE": "TIMETZ",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablePlan:
+    """How the lines of a stream become rows.
+
+    Parameters:
+        stream: which stream.
+        table: the name of its table.
+        columns: its columns, without the internal ones.
+        primary_key: paths of properties; rows are merged on them if there are any.
+        cursor: the path of the property that says which of two rows is newer; empty where the later one always is.
+        staging: the table that rows are collected in until the stream is complete; None to write to the table itself.
+    """
+
+    stream: StreamId
+    table: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[tuple[str, ...], ...] = ()
+    cursor: tuple[str, ...] = ()
+    staging: str | None = None
+
+    @property
+    def target(self) -> str:
+        """The table that rows are written to."""
+        return self.staging or self.table
+
+
+class TableWriter:
+    """Writes lines to the tables of one schema.
+
+    Parameters:
+        connection: a DuckDB connection; its time zone is set to UTC.
+        schema: the schema of the tables.
+        on_unparsed: called with a stream and a number of lines that DuckDB could not parse.
+    """
+
+    def __init__(
+        self, connection: DuckDBPyConnection, *, schema: str, on_unparsed: Callable[[StreamId, int], None]
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._on_unparsed = on_unparsed
+        self._plans: dict[StreamId, TablePlan] = {}
+        connection.execute("SET TimeZone = 'UTC'")
+
+    def open(self, plan: TablePlan) -> list[Column]:
+        """Make the tables of a stream where they are missing, add columns that they lack, and return the columns whose
+        type in the table is another than planned: such a column keeps the type that it has.
+
+        Raises:
+            PyAirbyteCacheTableValidationError: there is another table of that name.
+        """
+        final = self._ensure(plan.table, plan.columns)
+        columns = self._ensure(plan.staging, plan.columns) if plan.staging else final
+        self._plans[plan.stream] = replace(plan, columns=tuple(columns))
+        return [has for has, planned in zip(columns, plan.columns, strict=True) if has.type != planned.type]
+
+    def insert(self, stream: StreamId, pieces: Sequence[Piece]) -> int:
+        """Write lines and return how many rows came of them."""
+        if not pieces:
+            return 0
+
+        plan = self._plans[stream]
+        expected = sum(piece.text.count(b"\n") for piece in pieces)
+        return self._merge(plan, pieces, expected) if plan.primary_key else self._append(plan, pieces, expected)
+
+    def complete(self, stream: StreamId) -> None:
+        """Put the rows that were collected for a replaced stream in the place of its old ones."""
+        plan = self._plans[stream]
+        if plan.staging is not None:
+            self._connection.execute(f"DROP TABLE {ident(self._schema, plan.table)}")
+            self._connection.execute(f"ALTER TABLE {ident(self._schema, plan.staging)} RENAME TO {ident(plan.table)}")
+            self._plans[stream] = replace(plan, staging=None)
+
+    def drop(self, table: str) -> None:
+        """Drop a table, if it is there."""
+        self._connection.execute(f"DROP TABLE IF EXISTS {ident(self._schema, table)}")
+
+    def _ensure(self, table: str, columns: Sequence[Column]) -> list[Column]:
+        found = table_columns(self._connection, self._schema, table)
+        if not found:
+            self._create(table, columns)
+            return list(columns)
+
+        missing = [name for name in INTERNAL_COLUMNS if name not in found]
+        if missing:
+            raise PyAirbyteCacheTableValidationError(
+                message="There is a table of that name which does not come from a cache.",
+                violation=f"table {table} has no column {missing[0]}",
+                guidance="Rename the table, or set `table_prefix`.",
+            )
+
+        for column in columns:
+            if column.name not in found:
+                added = f"{ident(column.name)} {column.type}"
+                self._connection.execute(f"ALTER TABLE {ident(self._schema, table)} ADD COLUMN {added}")
+
+        return [replace(column, type=found.get(column.name, column.type)) for column in columns]
+
+    def _create(self, table: str, columns: Sequence[Column]) -> None:
+        own = "".join(f"{ident(column.name)} {column.type}, " for column in columns)
+        internal = f"{ident(RAW_ID)} VARCHAR, {ident(EXTRACTED_AT)} TIMESTAMPTZ, {ident(META)} JSON"
+        self._connection.execute(f"CREATE TABLE {ident(self._schema, table)} ({own}{internal})")
+
+    def _append(self, plan: TablePlan, pieces: Sequence[Piece], expected: int) -> int:
+        statement = f"INSERT INTO {self._target(plan)} ({_names(plan)}) {select_rows(plan.columns)}"
+        with _registered(self._connection, pieces):
+            rows = self._count(statement)
+            unparsed = self._unparsed(plan) if rows < expected else {}
+
+        if unparsed:
+            self._on_unparsed(plan.stream, len(unparsed))
+            again = [Piece(readable(line), f"{pieces[at].prefix}{n}-") for (at, n), line in unparsed.items()]
+            with _registered(self._connection, again):
+                rows += self._count(statement)
+
+        return rows
+
+    def _merge(self, plan: TablePlan, pieces: Sequence[Piece], expected: int) -> int:
+        batch = ident("temp", _BATCH)
+        make_batch = f"CREATE OR REPLACE TEMP TABLE {_BATCH} AS {select_rows(plan.columns, arrival=True)}"
+        try:
+            with _registered(self._connection, pieces):
+                rows = self._count(make_batch)
+                unparsed = self._unparsed(plan) if rows < expected else {}
+
+            if unparsed:  # in their places: the order of arrival counts
+                self._on_unparsed(plan.stream, len(unparsed))
+                with _registered(self._connection, _mended(pieces, unparsed)):
+                    rows = self._count(make_batch)
+
+            self._connection.execute(self._merge_statement(plan, batch))
+        finally:
+            self._drop_batch(batch)
+
+        return rows
+
+    def _unparsed(self, plan: TablePlan) -> dict[tuple[int, int], bytes]:
+        """Return the lines of the registered pieces that DuckDB cannot parse, by piece and line."""
+        statement = f"SELECT piece, n, line FROM ({parsed(plan.columns)}) WHERE r IS NULL"
+        return {(at, n): line.encode() for at, n, line in self._connection.execute(statement).fetchall()}
+
+    def _drop_batch(self, batch: str) -> None:
+        from duckdb import Error
+
+        try:
+            self._connection.execute(f"DROP TABLE IF EXISTS {batch}")
+        except Error:  # the transaction has failed, and takes the table with it
+            return
+
+    def _merge_statement(self, plan: TablePlan, batch: str) -> str:
+        known = {column.key: column for column in plan.columns}
+        keys = [_at(known[path[0]], path[1:]) for path in plan.primary_key]
+        matched = " AND ".join(f"{key.format('f')} = {key.format('s')}" for key in keys)
+        incomplete = " OR ".join(f"{key.format('b')} IS NULL" for key in keys)
+        by_key = listed(key.format("b") for key in keys)
+        newest, is_newer = "", ""
+        if plan.cursor:
+            cursor = _at(known[plan.cursor[0]], plan.cursor[1:])
+            newest = f"{cursor.format('b')} DESC NULLS LAST, "
+            is_newer = f" AND ({cursor.format('f')} IS NULL OR {cursor.format('s')} >= {cursor.format('f')})"
+
+        names = [column.name for column in plan.columns] + list(INTERNAL_COLUMNS)
+        changes = listed(f"{ident(name)} = s.{ident(name)}" for name in names)
+        values = listed(f"s.{ident(name)}" for name in names)
+        return f"""
+            MERGE INTO {self._target(plan)} AS f USING (
+                SELECT * FROM {batch} AS b
+                QUALIFY row_number() OVER (PARTITION BY {by_key} ORDER BY {newest}_piece DESC, _n DESC) = 1
+                    OR {incomplete}
+            ) AS s ON {matched}
+            WHEN MATCHED{is_newer} THEN UPDATE SET {changes}
+            WHEN NOT MATCHED THEN INSERT ({_names(plan)}) VALUES ({values})
+        """
+
+    def _count(self, statement: str) -> int:
+        row = self._connection.execute(statement).fetchone()
+        return int(row[0]) if row else 0
+
+    def _target(self, plan: TablePlan) -> str:
+        return ident(self._schema, plan.target)
+
+
+class _registered:  # noqa: N801 - reads as a verb in a `with`
+    """Shows the pieces to the connection as a table, for one statement."""
+
+    def __init__(self, connection: DuckDBPyConnection, pieces: Iterable[Piece]) -> None:
+        self._connection = connection
+        self._pieces = Pieces(list(pieces))
+
+    def __enter__(self) -> None:
+        self._connection.register(PIECES, self._pieces)
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.unregister(PIECES)
+
+
+def _mended(pieces: Sequence[Piece], unparsed: dict[tuple[int, int], bytes]) -> list[Piece]:
+    mended = list(pieces)
+    for at in {at for at, _ in unparsed}:
+        lines = pieces[at].text.split(b"\n")
+        for n in range(len(lines)):
+            if (at, n) in unparsed:
+                lines[n] = readable(lines[n]).rstrip(b"\n")
+
+        mended[at] = replace(pieces[at], text=b"\n".join(lines))
+
+    return mended
+
+
+def table_columns(connection: DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
+    """Return the types of the columns of a table by name; nothing where there is no such table."""
+    rows = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        [schema, table],
+    ).fetchall()
+    return {name: _TYPES.get(kind, kind) for name, kind in rows}
+
+
+def _names(plan: TablePlan) -> str:
+    return listed(ident(name) for name in [column.name for column in plan.columns] + list(INTERNAL_COLUMNS))
+
+
+def _at(column: Column, path: Sequence[str]) -> str:
+    """Return the expression of a property, or of one inside it, with `{}` for the table."""
+    field = "{}." + ident(column.name).replace("{", "{{").replace("}", "}}")
+    if not path:
+        return field
+
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    return f"json_extract_string({field}, {literal(pointer).replace('{', '{{').replace('}', '}}')})"
