@@ -142,12 +142,19 @@ class _Installation:
             raise _PythonRefused(outcome.text)
 
         if outcome.exit_code != 0:
-            raise self.wanted.error("The installer failed.", exit_code=outcome.exit_code, log_text=outcome.text)
+            raise self.wanted.error(
+                "The installer failed.",
+                exit_code=outcome.exit_code,
+                log_text=outcome.text,
+                guidance="Is the name right? On PyPI a connector is called `airbyte-NAME`."
+                if outcome.not_found
+                else None,
+            )
 
     def _run(self, argv: list[str]) -> _installer.Outcome:
         marks = self.guard.marks(self.guard.new_token())
         env = {**marks, "TMPDIR": str(self.guard.folder)}
-        outcome = _installer.run(argv, env=env, timeout=self.deadline - time.monotonic())
+        outcome = _installer.run(argv, env=env, cwd=self.wanted.folder, timeout=self.deadline - time.monotonic())
 
         if outcome.exit_code is None:
             raise self.wanted.error(

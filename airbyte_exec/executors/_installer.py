@@ -38,6 +38,8 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _MILESTONE = re.compile(r"(Resolved|Prepared|Installed|Building|Successfully installed|Collecting)\b")
 _OTHER_PYTHON = re.compile(r"does not satisfy Python|requires a different Python|different python version")
 
+_NO_PACKAGE = re.compile(r"was not found in the package registry|No matching distribution found")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -50,6 +52,11 @@ class Outcome:
     def wants_other_python(self) -> bool:
         """Whether the installer failed because some package does not support this Python."""
         return self.exit_code not in (0, None) and bool(_OTHER_PYTHON.search(self.text))
+
+    @property
+    def not_found(self) -> bool:
+        """Whether the index has no package of that name."""
+        return bool(_NO_PACKAGE.search(self.text))
 
 
 class Uv:
@@ -112,11 +119,12 @@ def mask_credentials(text: str) -> str:
     return _CREDENTIALS.sub("****", text)
 
 
-def run(argv: list[str], *, env: Mapping[str, str], timeout: float) -> Outcome:
+def run(argv: list[str], *, env: Mapping[str, str], cwd: Path, timeout: float) -> Outcome:
     """Run a command to its end; its lines go to the logger.
 
     Parameters:
         env: set on top of what a child inherits.
+        cwd: the working directory; uv takes settings from a project that it finds there.
         timeout: seconds; then the whole process group is ended. So it is when this call is interrupted.
     """
     logger.debug("Running %s", mask_credentials(" ".join(argv)))
@@ -129,6 +137,7 @@ def run(argv: list[str], *, env: Mapping[str, str], timeout: float) -> Outcome:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**inherited, **_QUIET, **env},
+            cwd=cwd,
             start_new_session=True,
         )
     except OSError as error:

@@ -272,7 +272,7 @@ def _ask_registry(name: str) -> ConnectorMetadata | None:
         if not is_usual_name:
             raise
 
-        logger.warning("%s Taking airbyte-%s from PyPI.", error.get_message(), name)
+        logger.warning("%s; airbyte-%s is taken from PyPI.", error.get_message(), name)
         return None
 
     if metadata is None and not is_usual_name:

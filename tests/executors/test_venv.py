@@ -185,6 +185,25 @@ def test_an_installation_that_fails_shows_what_the_installer_said_and_keeps_the_
     assert len([entry for entry in executor.folder.iterdir() if entry.is_dir()]) == 1
 
 
+def test_a_package_that_does_not_exist_is_an_error_that_shows_it_and_hints_at_the_name(root: Path) -> None:
+    with pytest.raises(exc.AirbyteConnectorInstallationError, match="airbyte-source-nosuch") as caught:
+        VenvExecutor("source-nosuch", pip_url="--no-index airbyte-source-nosuch", install_root=root).install()
+
+    assert "airbyte-source-nosuch" in str(caught.value.log_text)
+
+
+def test_settings_of_a_project_in_the_working_directory_do_not_reach_the_connector(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "uv.toml").write_text('required-version = "==0.0.1"\n', encoding="utf-8")
+    executor = venv_executor(root, write_wheel(tmp_path))
+    monkeypatch.chdir(project)
+    executor.ensure_installation()
+    assert executor.is_installed()
+
+
 def test_credentials_of_an_index_are_never_shown(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     executor = VenvExecutor(
         "source-x", pip_url="--index-url https://me:CANARY@127.0.0.1:9/simple airbyte-source-x", install_root=root
@@ -427,7 +446,7 @@ def test_an_interrupt_ends_the_installer_and_its_children(tmp_path: Path, monkey
     script = f"exec 3>{held}; sleep 1000 & echo begun; sleep 1000"
 
     with pytest.raises(KeyboardInterrupt):
-        _installer.run(["/bin/sh", "-c", script], env={}, timeout=60)
+        _installer.run(["/bin/sh", "-c", script], env={}, cwd=tmp_path, timeout=60)
 
     assert to_the_end(signs) == b""
 
@@ -439,7 +458,9 @@ def test_an_installer_that_leaves_a_process_behind_does_not_hold_us(tmp_path: Pa
     script = f"exec 3>{held}; sleep 1000 & echo begun; exit 3"
 
     with open_guard() as guard:
-        outcome = _installer.run(["/bin/sh", "-c", script], env=guard.marks(guard.new_token()), timeout=60)
+        outcome = _installer.run(
+            ["/bin/sh", "-c", script], env=guard.marks(guard.new_token()), cwd=tmp_path, timeout=60
+        )
 
     assert outcome == _installer.Outcome(3, "begun")
     assert to_the_end(signs) == b""
