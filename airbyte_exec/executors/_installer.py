@@ -38,7 +38,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _MILESTONE = re.compile(r"(Resolved|Prepared|Installed|Building|Successfully installed|Collecting)\b")
 _OTHER_PYTHON = re.compile(r"does not satisfy Python|requires a different Python|different python version")
 
-_NO_PACKAGE = re.compile(r"was not found in the package registry|No matching distribution found")
+_NO_PACKAGE = re.compile(r"was not found in the (?:package registry|provided package)|No matching distribution found")
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,7 @@ def test_a_package_that_does_not_exist_is_an_error_that_shows_it_and_hints_at_th
         VenvExecutor("source-nosuch", pip_url="--no-index airbyte-source-nosuch", install_root=root).install()
 
     assert "airbyte-source-nosuch" in str(caught.value.log_text)
+    assert "airbyte-NAME" in str(caught.value.guidance)
 
 
 def test_settings_of_a_project_in_the_working_directory_do_not_reach_the_connector(
@@ -320,6 +321,7 @@ def test_an_install_root_that_cannot_be_made_is_an_error_with_a_hint(tmp_path: P
         venv_executor(tmp_path / "file", write_wheel(tmp_path)).ensure_installation()
 
 
+@pytest.mark.slow
 def test_without_uv_venv_and_pip_do_the_same(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = write_wheel(tmp_path)
     with_uv = venv_executor(root, wheel).folder
