@@ -13,16 +13,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from airbyte_exec.constants import AB_EXTRACTED_AT_COLUMN as EXTRACTED_AT
+from airbyte_exec.constants import AB_META_COLUMN as META
+from airbyte_exec.constants import AB_RAW_ID_COLUMN as RAW_ID
 from airbyte_exec.exceptions import PyAirbyteNameNormalizationError
 
 if TYPE_CHECKING:
     from airbyte_exec.protocol.models import AirbyteRecordMessage
 
-RAW_ID = "_airbyte_raw_id"
-EXTRACTED_AT = "_airbyte_extracted_at"
-META = "_airbyte_meta"
 INTERNAL_COLUMNS = (RAW_ID, EXTRACTED_AT, META)
-"""The columns that every table has beside those of the stream."""
+"""The columns that every table has beside those of the stream, in their order."""
 
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]")
 
@@ -142,6 +142,14 @@ class StreamRecord(dict[str, Any]):
             super().__setitem__(RAW_ID, str(uuid4()))
             super().__setitem__(EXTRACTED_AT, extracted_at or datetime.now(timezone.utc))
             super().__setitem__(META, {})
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], *, stream_record_handler: StreamRecordHandler) -> StreamRecord:
+        """Return the record of a row of a table: its keys are the names of the columns."""
+        record = cls.__new__(cls)
+        dict.__init__(record, row)
+        record._handler = stream_record_handler
+        return record
 
     @classmethod
     def from_record_message(

@@ -5,7 +5,7 @@ A worker thread reads ahead of the consumer by a few batches, and no further.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager
 
 import anyio
@@ -39,7 +39,7 @@ class CacheFeed:
         self._open_items = open_items
         self._failed = failed
 
-    async def batches(self) -> AsyncIterator[list[Records | State]]:
+    async def batches(self) -> AsyncGenerator[list[Records | State], None]:
         """Yield the data in order.
 
         Raises:

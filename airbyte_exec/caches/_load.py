@@ -125,13 +125,7 @@ class Load:
 
     def _open(self, plan: StreamPlan, known: list[StreamEntry]) -> StreamEntry:
         configured = plan.configured
-        source = self._pair.source_name
-        found = next((e for e in known if e.source_name == source and e.stream == plan.stream), None)
-        entry = found or StreamEntry(source, plan.stream, self._registry.table_for(source, plan.stream, known), configured)
-        if found is None:
-            known.append(entry)
-
-        entry.configured = configured
+        entry = self._registry.note(self._pair.source_name, configured, known)
         keys = tuple(tuple(path) for path in configured.primary_key or ()) if plan.method is WriteMethod.MERGE else ()
         cursor = tuple(configured.cursor_field or ()) if keys else ()
         needed = [path[0] for path in (*keys, cursor) if path]
@@ -187,6 +181,7 @@ class Load:
         if entry.staging_generation_id is not None:
             _journal.remove_other_generations(self._registry, entry, entry.staging_generation_id)
             entry.generation_id = entry.staging_generation_id
+            entry.has_journal = True
             entry.staging_generation_id = None
 
     def _generations(self) -> dict[StreamId, int]:

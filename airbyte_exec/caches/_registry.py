@@ -44,7 +44,8 @@ _TABLES = {
     EXEC_INFO: "name VARCHAR, value BLOB",
     EXEC_STREAMS: """
         table_prefix VARCHAR, source_name VARCHAR, stream_name VARCHAR, namespace VARCHAR, table_name VARCHAR,
-        configured VARCHAR, columns VARCHAR, generation_id BIGINT, staging_generation_id BIGINT, covered BIGINT""",
+        configured VARCHAR, columns VARCHAR, generation_id BIGINT, staging_generation_id BIGINT, covered BIGINT,
+        has_journal BOOLEAN""",
     EXEC_STATE: """
         destination_name VARCHAR, source_name VARCHAR, source_key VARCHAR, destination_key VARCHAR, table_prefix VARCHAR,
         kind VARCHAR, document VARCHAR, aliases VARCHAR, streams VARCHAR, mirrored VARCHAR,
@@ -68,6 +69,7 @@ class StreamEntry:
         generation_id: the generation of the rows in the table.
         staging_generation_id: the generation that is being collected to take their place.
         covered: the last entry of the journal that a state covers: what comes after it will be read again.
+        has_journal: the journal has every row of the table; not so where PyAirbyte wrote some.
     """
 
     source_name: str
@@ -78,6 +80,7 @@ class StreamEntry:
     generation_id: int = 0
     staging_generation_id: int | None = None
     covered: int = 0
+    has_journal: bool = True
 
     @property
     def staging(self) -> str:
@@ -143,6 +146,18 @@ class Registry:
 
         return found
 
+    def note(self, source_name: str, configured: ConfiguredAirbyteStream, known: list[StreamEntry]) -> StreamEntry:
+        """Return the entry of a stream that is to be read; a new one has a table that no other stream has."""
+        stream = StreamId(configured.stream.name, configured.stream.namespace)
+        for entry in known:
+            if entry.source_name == source_name and entry.stream == stream:
+                entry.configured = configured
+                return entry
+
+        entry = StreamEntry(source_name, stream, self.table_for(source_name, stream, known), configured)
+        known.append(entry)
+        return entry
+
     def save(self, entries: Iterable[StreamEntry]) -> None:
         """Write what is known of these streams, in the place of what was known."""
         for entry in entries:
@@ -153,11 +168,11 @@ class Registry:
                 [self.table_prefix, entry.source_name, stream.name, stream.namespace],
             )
             self.connection.execute(
-                f"INSERT INTO {self.named(EXEC_STREAMS)} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO {self.named(EXEC_STREAMS)} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     *(self.table_prefix, entry.source_name, stream.name, stream.namespace, entry.table),
                     *(entry.configured.model_dump_json(exclude_unset=True, by_alias=True), json.dumps(entry.columns)),
-                    *(entry.generation_id, entry.staging_generation_id, entry.covered),
+                    *(entry.generation_id, entry.staging_generation_id, entry.covered, entry.has_journal),
                 ],
             )
             if self.is_visible_to_pyairbyte(entry):
@@ -185,7 +200,7 @@ class Registry:
     def _own_streams(self) -> list[StreamEntry]:
         rows = self._rows(
             "SELECT source_name, stream_name, namespace, table_name, configured, columns, generation_id, "
-            f"staging_generation_id, covered FROM {self.named(EXEC_STREAMS)} WHERE table_prefix = ? ORDER BY rowid",
+            f"staging_generation_id, covered, has_journal FROM {self.named(EXEC_STREAMS)} WHERE table_prefix = ? ORDER BY rowid",
             self.table_prefix,
         )
         return [
@@ -211,6 +226,7 @@ class Registry:
                 StreamId(name),
                 normalized(self.table_prefix + name, otherwise="stream"),
                 _configured(name, json.loads(schema or "{}")),
+                has_journal=False,
             )
             for source, name, schema in rows
         ]

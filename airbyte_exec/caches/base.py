@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airbyte_exec import constants
 from airbyte_exec._state.store import Pair, StreamSaved
 from airbyte_exec.caches import _journal, _rows, _state
 from airbyte_exec.caches._connection import database_errors
@@ -18,11 +19,13 @@ from airbyte_exec.caches._feed import CacheFeed
 from airbyte_exec.caches._load import Load
 from airbyte_exec.caches._registry import Registry, StreamEntry
 from airbyte_exec.caches._sink import CacheSink, open_sink
+from airbyte_exec.caches._sqlalchemy import sql_table
 from airbyte_exec.caches._state import SqlStateStore, transaction
+from airbyte_exec.caches._writer import table_columns
 from airbyte_exec.datasets.sql import CachedDataset
 from airbyte_exec.exceptions import PyAirbyteCacheError, PyAirbyteInputError
 from airbyte_exec.protocol.envelope import Records, State
-from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog
+from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
@@ -34,9 +37,6 @@ if TYPE_CHECKING:
 
     from airbyte_exec.protocol.catalog import StreamPlan
 
-DEFAULT_CACHE_DIR = Path(".cache")
-"""Where caches are made: a folder in the working directory."""
-
 
 class CacheBase(abc.ABC):
     """A cache: a mapping of the names of streams to their rows.
@@ -45,7 +45,7 @@ class CacheBase(abc.ABC):
         schema_name: the schema that all tables are in.
         table_prefix: what the names of the tables of streams begin with. Caches with different prefixes in one schema know
             nothing of each other.
-        cache_dir: the folder of the cache.
+        cache_dir: the folder of the cache; `AIRBYTE_CACHE_ROOT`, or `.cache` in the working directory.
         cleanup: kept for callers of PyAirbyte: nothing is left behind that could be cleaned up.
     """
 
@@ -56,7 +56,7 @@ class CacheBase(abc.ABC):
         *,
         schema_name: str,
         table_prefix: str | None = "",
-        cache_dir: Path | str = DEFAULT_CACHE_DIR,
+        cache_dir: Path | str | None = None,
         cleanup: bool = True,
     ) -> None:
         if not schema_name:
@@ -64,7 +64,7 @@ class CacheBase(abc.ABC):
 
         self.schema_name = schema_name
         self.table_prefix = table_prefix or ""
-        self.cache_dir = Path(cache_dir)
+        self.cache_dir = Path(cache_dir) if cache_dir is not None else constants.cache_root()
         self.cleanup = cleanup
         self._engine: Engine | None = None
 
@@ -111,6 +111,11 @@ class CacheBase(abc.ABC):
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        return self.get_database_name()
 
     @property
     def config_hash(self) -> str:
@@ -204,9 +209,39 @@ class CacheBase(abc.ABC):
             with transaction(registry.connection):
                 registry.create()
                 known = registry.streams()
-                for configured in incoming_source_catalog.streams:
-                    if stream_names is None or configured.stream.name in stream_names:
-                        registry.note(source_name, configured, known)
+                registry.save(
+                    registry.note(source_name, configured, known)
+                    for configured in incoming_source_catalog.streams
+                    if stream_names is None or configured.stream.name in stream_names
+                )
+
+    # What datasets ask
+
+    @contextmanager
+    def connection(self) -> Iterator[DuckDBPyConnection]:
+        """Open a connection for as long as the context lasts."""
+        with self._open() as registry:
+            yield registry.connection
+
+    def sql_table(self, stream_name: str) -> Table:
+        """Return the table of a stream as SQLAlchemy has it, made of the columns that it is known to have.
+
+        Raises:
+            KeyError: the cache has no such stream.
+        """
+        entry = self._named()[stream_name]
+        with self._open() as registry:
+            columns = table_columns(registry.connection, self.schema_name, entry.table)
+
+        return sql_table(entry.table, self.schema_name, columns)
+
+    def configured_stream(self, stream_name: str) -> ConfiguredAirbyteStream:
+        """Return a stream as it was last read.
+
+        Raises:
+            KeyError: the cache has no such stream.
+        """
+        return self._named()[stream_name].configured
 
     # The engine's side
 

@@ -1,0 +1,140 @@
+"""Rows of the tables of a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from airbyte_exec.datasets.base import DEFAULT_ARROW_MAX_CHUNK_SIZE, DatasetBase, TableReader, import_extra
+from airbyte_exec.protocol.models import ConfiguredAirbyteStream
+from airbyte_exec.records import INTERNAL_COLUMNS, StreamRecord, StreamRecordHandler
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pyarrow.dataset import Dataset
+    from sqlalchemy import ColumnElement, Select, Table
+
+_ROWS_AT_ONCE = 1_000
+
+
+class SQLDataset(DatasetBase):
+    """The rows that a query gives.
+
+    Parameters:
+        cache: where the rows are.
+        stream_name: the stream's name.
+        query_statement: the query.
+        stream_configuration: the stream, where it is known already.
+    """
+
+    def __init__(
+        self,
+        cache: TableReader,
+        stream_name: str,
+        query_statement: Select[Any],
+        stream_configuration: ConfiguredAirbyteStream | None = None,
+    ) -> None:
+        super().__init__(stream_configuration or cache.configured_stream(stream_name))
+        self._cache = cache
+        self._stream_name = stream_name
+        self._query_statement = query_statement
+        self._length: int | None = None
+
+    @property
+    def stream_name(self) -> str:
+        """The stream's name."""
+        return self._stream_name
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        handler = StreamRecordHandler(
+            json_schema=self._stream_metadata.stream.json_schema, normalize_keys=True, prune_extra_fields=False
+        )
+        with self._cache.get_sql_engine().connect() as connection:
+            result = connection.execute(self._query_statement)
+            for rows in result.mappings().partitions(_ROWS_AT_ONCE):
+                for row in rows:
+                    yield StreamRecord.from_row(row, stream_record_handler=handler)
+
+    def __len__(self) -> int:
+        from sqlalchemy import func, select
+
+        if self._length is None:
+            count = select(func.count()).select_from(self._query_statement.subquery())
+            with self._cache.get_sql_engine().connect() as connection:
+                self._length = int(connection.execute(count).scalar_one())
+
+        return self._length
+
+    def __bool__(self) -> bool:
+        return True
+
+    def with_filter(self, *filter_expressions: ColumnElement[bool] | str) -> SQLDataset:
+        """Return the rows that all filters let pass.
+
+        Parameters:
+            filter_expressions: SQL conditions, or SQLAlchemy expressions.
+        """
+        from sqlalchemy import and_, text
+
+        filters = [text(e) if isinstance(e, str) else e for e in filter_expressions]
+        filtered = self._query_statement.where(and_(True, *filters))  # type: ignore[arg-type] # a text clause is one too
+        return SQLDataset(self._cache, self._stream_name, filtered, self._stream_metadata)
+
+    def to_pandas(self) -> DataFrame:
+        """Return the rows as a pandas data frame. This needs the extra `pandas`."""
+        pandas = import_extra("pandas", "pandas")
+        with self._cache.get_sql_engine().connect() as connection:
+            frame: DataFrame = pandas.read_sql_query(self._query_statement, connection)
+
+        return frame
+
+    def to_arrow(self, *, max_chunk_size: int = DEFAULT_ARROW_MAX_CHUNK_SIZE) -> Dataset:
+        """Return the rows as an Arrow dataset, held in memory. This needs the extra `arrow`.
+
+        Parameters:
+            max_chunk_size: rows in one batch at most.
+        """
+        datasets = import_extra("pyarrow.dataset", "arrow")
+        statement = self._query_statement.compile(
+            self._cache.get_sql_engine(),
+            compile_kwargs={"literal_binds": True, "render_postcompile": True},
+        )
+        with self._cache.connection() as connection:
+            reader = connection.execute(str(statement)).to_arrow_reader(max_chunk_size)
+            return datasets.dataset(list(reader), schema=reader.schema)  # type: ignore[no-any-return]
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the properties as the stream's schema writes them, and of the columns that every table has."""
+        return [*super().column_names, *INTERNAL_COLUMNS]
+
+
+class CachedDataset(SQLDataset):
+    """All rows of a stream in a cache.
+
+    Parameters:
+        cache: the cache.
+        stream_name: the stream's name.
+        stream_configuration: the stream, where it is known already.
+    """
+
+    def __init__(
+        self, cache: TableReader, stream_name: str, stream_configuration: ConfiguredAirbyteStream | None = None
+    ) -> None:
+        from sqlalchemy import select
+
+        self._table = cache.sql_table(stream_name)
+        super().__init__(cache, stream_name, select(self._table), stream_configuration)
+
+    def to_sql_table(self) -> Table:
+        """Return the table as SQLAlchemy has it."""
+        return self._table
+
+    def __eq__(self, value: object) -> bool:
+        if not isinstance(value, CachedDataset):
+            return NotImplemented
+
+        return self._cache is value._cache and self._stream_name == value._stream_name
+
+    def __hash__(self) -> int:
+        return hash((id(self._cache), self._stream_name))
