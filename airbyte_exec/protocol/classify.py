@@ -2,156 +2,187 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import msgspec
 
-from airbyte_exec.protocol.envelope import (
-    PAYLOAD_KEYS,
-    AnyObject,
-    Item,
-    Line,
-    Malformed,
-    Message,
-    Noise,
-    RecordHead,
-    RecordLine,
-    StateLine,
-    parse_state,
-)
+from airbyte_exec.protocol.envelope import Item, Malformed, Message, Noise, parse_plain_state
+from airbyte_exec.protocol.lines import PAYLOAD_KEYS, AnyObject, Line, OddRecordLine, RecordHead, RecordLine, StateLine
+from airbyte_exec.protocol.odd_state import parse_odd_state
 from airbyte_exec.protocol.tolerant import (
     NotJsonError,
     Span,
+    as_characters,
     as_text,
     is_integer,
     members,
-    parse_odd_state,
+    plain,
+    skip_space,
+    skip_value,
+    utf8_error,
+    was_changed,
 )
 
 _decode_line = msgspec.json.Decoder(Line).decode
+_decode_odd_line = msgspec.json.Decoder(OddRecordLine | StateLine).decode  # a union: else `type` could be missing
 
 _TYPES = "|".join(PAYLOAD_KEYS).encode()
 _TYPE_SAID = re.compile(rb'"type"\s*:\s*"(' + _TYPES + rb')"')
 _MEANT = re.compile(
     rb'"type"\s*:\s*"(?:' + _TYPES + rb')"'  # the type of a message, wherever it stands in the line
-    rb'|^\s*\{\s*"(?:type"\s*:\s*(?:"[A-Z_]*)?$|record"\s*:|state"\s*:)'  # the beginning of a message
+    rb'|^\s*\{\s*"(?:[a-zA-Z_]*\s*$|type"\s*:?\s*(?:"[A-Z_]*)?$|record"\s*:|state"\s*:)'  # the beginning of a message
     rb'|"emitted_at"\s*:\s*[0-9]'  # the end of a record
 )
-_STREAM_SAID = re.compile(rb'"(?:stream|name)"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_ERROR_SAID = re.compile(rb'"type"\s*:\s*"TRACE".*"type"\s*:\s*"ERROR"', re.DOTALL)
+_STREAM_SAID = re.compile(rb'"stream"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
+_DESCRIPTOR_SAID = re.compile(rb'"stream_descriptor"\s*:\s*\{[^{}]*?"name"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
+_TRACE_TYPE_SAID = re.compile(rb'"type"\s*:\s*"(ERROR|ESTIMATE|STREAM_STATUS|ANALYTICS)"')
+
+_TELLING = {
+    "record": ("stream", "data", "emitted_at"),
+    "state": ("type", "stream", "global", "data"),
+    "trace": ("type", "error"),
+    "control": ("connectorConfig",),
+    "connectionStatus": ("status",),
+    "spec": ("connectionSpecification",),
+    "catalog": ("streams",),
+    "destination_catalog": ("operations",),
+}
+"""What tells a message that lost its type from a structured log line: such lines have a `record` or a `trace`, too."""
 
 
-def classify(
-    line: bytes, line_no: int, *, known: bool = False, cut_off: bool = False
-) -> RecordLine | Item | None:
+def classify(line: bytes, line_no: int, *, cut_off: bool = False) -> RecordLine | Item | None:
     """Return what the line is; None for a blank one.
 
     Parameters:
         line: the line with its newline.
         line_no: its number, for a malformed one.
-        known: the fast decoder has already taken it, and it is valid UTF-8.
-        cut_off: the output ended in it without a newline.
+        cut_off: the output ended in it without a newline; one was added.
     """
-    if not known and not line.strip():
+    if line.isspace():
         return None
+
+    at = utf8_error(line)
+    if at is not None:
+        return _look_again(line, line_no, cut_off, at)
 
     try:
         envelope = _decode_line(line)
-        valid = known or _is_text(line)
-        if valid and type(envelope) is RecordLine:
+        if isinstance(envelope, RecordLine):
             return envelope
 
-        if valid and type(envelope) is StateLine:
-            return parse_state(line)
+        if isinstance(envelope, StateLine):
+            return parse_plain_state(line)
 
-        if valid:
-            return _message(line, line_no, str(envelope.__struct_config__.tag))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-
-    return _look_again(line, line_no, cut_off)
+        return _message(line, line_no, str(envelope.__struct_config__.tag))
+    except (msgspec.MsgspecError, RecursionError):
+        return _odd_record_line(line) or _look_again(line, line_no, cut_off, None)
 
 
-def _is_text(line: bytes) -> bool:
+def _odd_record_line(line: bytes) -> RecordLine | None:
+    """Take a RECORD with NaN, lone surrogates or `1.0` for `emitted_at` the fast way, if it can be."""
     try:
-        line.isascii() or line.decode()
-    except UnicodeDecodeError:
-        return False
+        odd = _decode_odd_line(plain(line))
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
-    return True
+    if not isinstance(odd, OddRecordLine):
+        return None
+
+    head = odd.record
+    emitted_at = bytes(head.emitted_at).decode()
+    if not is_integer(emitted_at) or any(was_changed(text) for text in (emitted_at, head.stream, head.namespace)):
+        return None
+
+    return RecordLine(RecordHead(head.stream, head.data, 0, head.namespace))
 
 
-def _look_again(line: bytes, line_no: int, cut_off: bool) -> RecordLine | Item:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        if _MEANT.search(line) or line.lstrip().startswith(b"{"):
-            return _malformed(line, line_no, f"invalid UTF-8 at byte {error.start}")
-
-        return Noise(line, "line.text")
-
+def _look_again(line: bytes, line_no: int, cut_off: bool, bad_byte: int | None) -> RecordLine | Item:
+    text = as_characters(line)
     try:
         top = members(text)
     except NotJsonError as error:
-        if _MEANT.search(line) or (cut_off and line.lstrip().startswith(b"{")):
-            what = "the output ends in half a message" if cut_off else f"not JSON: {error}"
-            return _malformed(line, line_no, what)
+        opens = text[skip_space(text, 0)] == "{"
+        if _MEANT.search(line) is None and not (cut_off and opens):
+            return Noise(line, "line.no-message" if bad_byte is None and _is_json(text) else "line.text")
 
-        return Noise(line, "line.no-message" if _is_json(text) else "line.text")
+        if not opens and _TYPE_SAID.search(line):
+            return _malformed(line, line_no, "noise before a message", rule="line.glued")
 
-    return _of_object(line, line_no, text, top)
+        if cut_off:
+            return _malformed(line, line_no, "the output ends in half a message", rule="line.last")
 
+        if bad_byte is not None:
+            return _not_utf8(line, line_no, bad_byte)
 
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return False
+        return _malformed(line, line_no, f"not JSON: {error}")
 
-    return True
-
-
-def _of_object(line: bytes, line_no: int, text: str, top: dict[str, Span]) -> RecordLine | Item:
     kind = as_text(text, top["type"]) if "type" in top else None
     if kind is None:
-        broken = next((key for key in ("record", "state") if key in top and text[top[key][0]] == "{"), None)
-        if broken is not None or ("type" in top and any(key in top for key in PAYLOAD_KEYS.values())):
-            return _malformed(line, line_no, "it has no type")
-
-        return Noise(line, "line.no-message")
+        return _without_type(line, line_no, text, top)
 
     if kind not in PAYLOAD_KEYS:
         return Noise(line, "line.unknown-type", kind)
 
-    payload = top.get(PAYLOAD_KEYS[kind])
-    if payload is None or text[payload[0]] != "{":
-        return _malformed(line, line_no, f"a {kind} needs an object {PAYLOAD_KEYS[kind]!r}", kind)
+    if bad_byte is not None:
+        return _not_utf8(line, line_no, bad_byte, kind)
 
+    return _of_type(line, line_no, text, kind, top.get(PAYLOAD_KEYS[kind]))
+
+
+def _is_json(text: str) -> bool:
     try:
-        if kind == "RECORD":
-            return _odd_record(text, members(text, payload[0]))
+        return skip_space(text, skip_value(text, skip_space(text, 0))) == len(text)
+    except NotJsonError:
+        return False
 
-        if kind == "STATE":
+
+def _without_type(line: bytes, line_no: int, text: str, top: dict[str, Span]) -> Malformed | Noise:
+    for kind, key in PAYLOAD_KEYS.items():
+        if key in top and text[top[key][0]] == "{" and key in _TELLING:
+            inner = members(text, top[key][0])
+            if any(field in inner for field in _TELLING[key]):
+                is_error = kind == "TRACE" and _is_error(text, top[key])
+                return _malformed(line, line_no, "it has no type", kind=kind, is_error=is_error)
+
+    return Noise(line, "line.no-message")
+
+
+def _of_type(line: bytes, line_no: int, text: str, kind: str, payload: Span | None) -> RecordLine | Item:
+    is_error = kind == "TRACE" and _is_error(text, payload)
+    if payload is None or text[payload[0]] != "{":
+        reason = f"a {kind} needs an object `{PAYLOAD_KEYS[kind]}`"
+        return _malformed(line, line_no, reason, kind=kind, is_error=is_error)
+
+    if kind == "RECORD":
+        record = members(text, payload[0])
+        stream = as_text(text, record["stream"]) if "stream" in record else None
+        try:
+            return _odd_record(text, record, stream)
+        except NotJsonError as error:
+            return Malformed(line, str(error), line_no, kind, stream)
+
+    if kind == "STATE":
+        try:
             return parse_odd_state(line, text, payload)
-    except NotJsonError as error:
-        return _malformed(line, line_no, str(error), kind)
+        except NotJsonError as error:
+            return _malformed(line, line_no, str(error), kind=kind, is_error=False)
 
     return _message(line, line_no, kind)
 
 
-def _odd_record(text: str, record: dict[str, Span]) -> RecordLine:
-    stream = as_text(text, record["stream"]) if "stream" in record else None
+def _odd_record(text: str, record: dict[str, Span], stream: str | None) -> RecordLine:
     if stream is None:
         raise NotJsonError("a RECORD needs a text `stream`")
 
     if "data" not in record or text[record["data"][0]] != "{":
         raise NotJsonError("a RECORD needs an object `data`")
 
-    if "emitted_at" not in record or not is_integer(text, record["emitted_at"]):
+    if "emitted_at" not in record or not is_integer(text[slice(*record["emitted_at"])]):
         raise NotJsonError("a RECORD needs a whole number `emitted_at`")
 
     span = record.get("namespace")
-    namespace = None if span is None or text[slice(*span)] == "null" else as_text(text, span)
+    namespace = None if span is None else as_text(text, span)
     if namespace is None and span is not None and text[slice(*span)] != "null":
         raise NotJsonError("the `namespace` of a RECORD must be a text")
 
@@ -164,21 +195,55 @@ def _message(line: bytes, line_no: int, kind: str) -> Message | Malformed:
     from airbyte_exec.protocol.models import AirbyteMessage
 
     try:
-        return Message(kind, line, AirbyteMessage.model_validate_json(line))
+        return Message(kind, line, AirbyteMessage.from_bytes(line))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        return _malformed(line, line_no, f"{where}: {first['msg']}", kind)
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except ValueError as error:
+        reason = str(error)
+
+    text = as_characters(line)
+    is_error = kind == "TRACE" and _is_error(text, members(text).get("trace"))
+    return _malformed(line, line_no, reason, kind=kind, is_error=is_error)
 
 
-def _malformed(line: bytes, line_no: int, reason: str, kind: str | None = None) -> Malformed:
-    said = _TYPE_SAID.search(line)
-    stream = _STREAM_SAID.search(line)
-    return Malformed(
-        line,
-        reason,
-        line_no,
-        kind or (said[1].decode() if said else None),
-        stream[1].decode(errors="replace") if stream else None,
-        is_error=_ERROR_SAID.search(line) is not None,
-    )
+def _is_error(text: str, trace: Span | None) -> bool:
+    """Say whether a TRACE that is broken is an ERROR: it is, unless it says that it is something else."""
+    if trace is None or text[trace[0]] != "{":
+        return True
+
+    kind = members(text, trace[0]).get("type")
+    return kind is None or text[kind[0]] != '"' or text[slice(*kind)] == '"ERROR"'
+
+
+def _not_utf8(line: bytes, line_no: int, bad_byte: int, kind: str | None = None) -> Malformed:
+    return _malformed(line, line_no, f"it is not UTF-8 at byte {bad_byte}", rule="line.utf8", kind=kind)
+
+
+def _malformed(
+    line: bytes,
+    line_no: int,
+    reason: str,
+    *,
+    rule: str = "line.malformed",
+    kind: str | None = None,
+    is_error: bool | None = None,
+) -> Malformed:
+    if kind is None:
+        said = _TYPE_SAID.search(line)
+        kind = said[1].decode() if said else None
+
+    if is_error is None:
+        types = set(_TRACE_TYPE_SAID.findall(line))
+        is_error = b'"TRACE"' in line and (b"ERROR" in types or not types)
+
+    stream = _STREAM_SAID.search(line) if kind in ("RECORD", None) else _DESCRIPTOR_SAID.search(line)
+    return Malformed(line, reason, line_no, kind, _unquoted(stream[1]) if stream else None, is_error, rule)
+
+
+def _unquoted(quoted: bytes) -> str:
+    text = quoted.decode(errors="replace")
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text[1:-1]

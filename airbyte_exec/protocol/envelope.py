@@ -1,4 +1,4 @@
-"""What a hop needs of a line, and the items that a stream of lines becomes.
+"""The items that a stream of lines becomes.
 
 A run of RECORD lines is one item, `Records`, however long it is: nothing that is done per item is done per record.
 Records and states keep the bytes that the connector wrote. This module knows no newline logic (see `codec`), no
@@ -8,7 +8,7 @@ process and no SQL.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
@@ -20,99 +20,6 @@ if TYPE_CHECKING:
     from airbyte_exec.protocol.models import AirbyteMessage
 
 StateKind: TypeAlias = Literal["STREAM", "GLOBAL", "LEGACY"]
-
-
-class AnyObject(Struct, gc=False):
-    """Any JSON object: its content is checked to be JSON and passed over."""
-
-
-class RecordHead(Struct, gc=False):
-    """The part of a record that routes it."""
-
-    stream: str
-    data: AnyObject
-    emitted_at: int
-    namespace: str | None = None
-
-
-class RecordLine(Struct, gc=False, tag_field="type", tag="RECORD"):
-    """A RECORD line."""
-
-    record: RecordHead
-
-
-class StateLine(Struct, gc=False, tag_field="type", tag="STATE"):
-    """A STATE line."""
-
-    state: AnyObject
-
-
-class LogLine(Struct, gc=False, tag_field="type", tag="LOG"):
-    """A LOG line."""
-
-    log: AnyObject
-
-
-class TraceLine(Struct, gc=False, tag_field="type", tag="TRACE"):
-    """A TRACE line."""
-
-    trace: AnyObject
-
-
-class ControlLine(Struct, gc=False, tag_field="type", tag="CONTROL"):
-    """A CONTROL line."""
-
-    control: AnyObject
-
-
-class SpecLine(Struct, gc=False, tag_field="type", tag="SPEC"):
-    """A SPEC line."""
-
-    spec: AnyObject
-
-
-class StatusLine(Struct, gc=False, tag_field="type", tag="CONNECTION_STATUS"):
-    """A CONNECTION_STATUS line."""
-
-    connectionStatus: AnyObject  # noqa: N815 - the wire's own name
-
-
-class CatalogLine(Struct, gc=False, tag_field="type", tag="CATALOG"):
-    """A CATALOG line."""
-
-    catalog: AnyObject
-
-
-class DestinationCatalogLine(Struct, gc=False, tag_field="type", tag="DESTINATION_CATALOG"):
-    """A DESTINATION_CATALOG line."""
-
-    destination_catalog: AnyObject
-
-
-Line: TypeAlias = (
-    RecordLine
-    | StateLine
-    | LogLine
-    | TraceLine
-    | ControlLine
-    | SpecLine
-    | StatusLine
-    | CatalogLine
-    | DestinationCatalogLine
-)
-
-PAYLOAD_KEYS = {
-    "RECORD": "record",
-    "STATE": "state",
-    "LOG": "log",
-    "TRACE": "trace",
-    "CONTROL": "control",
-    "SPEC": "spec",
-    "CONNECTION_STATUS": "connectionStatus",
-    "CATALOG": "catalog",
-    "DESTINATION_CATALOG": "destination_catalog",
-}
-"""Every message type of the protocol, and the key that holds its payload."""
 
 
 @dataclass(slots=True)
@@ -228,6 +135,8 @@ class Malformed:
         type: the message type, as far as it can be told.
         stream: the stream, as far as it can be told.
         is_error: the line is a TRACE ERROR: it counts as one, however broken it is.
+        rule: the id of the rule in `protocol/README.md`: `line.malformed`, `line.utf8`, `line.glued` or, for half a
+            message at the end of the output, `line.last`.
     """
 
     line: bytes
@@ -235,7 +144,8 @@ class Malformed:
     line_no: int = 0
     type: str | None = None
     stream: str | None = None
-    is_error: bool = field(default=False)
+    is_error: bool = False
+    rule: str = "line.malformed"
 
 
 Item: TypeAlias = Records | State | Message | Noise | Malformed
@@ -283,7 +193,22 @@ def parse_state(line: bytes) -> State:
     """Return the STATE that the line holds.
 
     Raises:
-        msgspec.MsgspecError: it is not a STATE as the protocol has it, or it holds NaN or a lone surrogate.
+        ValueError: it is not a STATE as the protocol has it (`tolerant.NotJsonError`).
+    """
+    try:
+        return parse_plain_state(line)
+    except (msgspec.MsgspecError, RecursionError):
+        from airbyte_exec.protocol.odd_state import parse_odd_line  # a rare way, and it builds on this module
+
+        return parse_odd_line(line)
+
+
+def parse_plain_state(line: bytes) -> State:
+    """Return the STATE that the line holds, if it holds no NaN, no lone surrogate and no deep nesting.
+
+    Raises:
+        msgspec.MsgspecError: it is not a STATE as the protocol has it, or holds such.
+        RecursionError: it is nested deep.
     """
     body = _decode_state(line).state
     raw: bytes | None
