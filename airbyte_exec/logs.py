@@ -20,7 +20,7 @@ def get_logger(connector_name: str) -> logging.Logger:
 
 
 def get_logging_root() -> Path:
-    """Return the folder of the log files: `AIRBYTE_LOGGING_ROOT`, else `airbyte_exec/logs` in the user's state folder."""
+    """Return the folder of the log files: `AIRBYTE_LOGGING_ROOT`, or `airbyte_exec/logs` in the user's state folder."""
     if root := os.environ.get("AIRBYTE_LOGGING_ROOT"):
         return Path(root)
 

@@ -127,10 +127,12 @@ class ReadResult(Mapping[str, "CachedDataset"]):
         cache: the cache that holds them.
         source_name: the source's name.
         summary: what the read did; its `destination_name` is the cache's.
+        source_key: what the source's config is known by in the cache's state.
     """
 
-    def __init__(self, cache: CacheBase, source_name: str, summary: WriteResult) -> None:
+    def __init__(self, cache: CacheBase, source_name: str, summary: WriteResult, *, source_key: str = "") -> None:
         self._cache = cache
+        self.source_key = source_key
         self._summary = summary
         self.source_name = source_name
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class WriteStrategy(str, Enum):
+class WriteStrategy(StrEnum):
     """What the caller asks for; `AUTO` is decided per stream when the catalog is known."""
 
     MERGE = "merge"
@@ -18,7 +18,7 @@ class WriteStrategy(str, Enum):
     """Merge with a primary key, else append with a cursor, else replace."""
 
 
-class WriteMethod(str, Enum):
+class WriteMethod(StrEnum):
     """What is done for one stream: a `WriteStrategy` with nothing left to decide."""
 
     MERGE = "merge"

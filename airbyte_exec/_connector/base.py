@@ -1,4 +1,4 @@
-"""The blocking face of a connector: what `Source` and `Destination` have in common. Each method is one line into the portal."""
+"""The blocking face of a connector: what `Source` and `Destination` have in common, a line each into the portal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A config on its way to a connector: references to secrets resolved, checked against the spec, and masked in all texts."""
+"""A config on its way to a connector: references to secrets resolved, checked against the spec, masked in all texts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def validate_against(connector_name: str, schema: Mapping[str, Any], resolved: R
 
     kind = validator_for(schema)
     try:
-        kind.check_schema(schema)
+        kind.check_schema(dict(schema))
     except SchemaError as error:
         raise exc.AirbyteConnectorSpecFailedError(
             message=f"The spec of {connector_name} is no JSON Schema: {error.message}", connector_name=connector_name
@@ -80,7 +80,7 @@ def _rule(error: ValidationError) -> str:
     """Say what the rule asks for; jsonschema's own message would repeat the value, which may be a secret."""
     from jsonschema.exceptions import best_match
 
-    wanted = error.validator_value
+    wanted: Any = error.validator_value
     if error.validator == "required" and isinstance(error.instance, dict):
         missing = [name for name in wanted if name not in error.instance]
         return f"{', '.join(map(repr, missing))} is missing"

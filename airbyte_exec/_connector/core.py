@@ -1,7 +1,7 @@
-"""A connector with a config: spec, check, and what both sides have in common. Asynchronous; the blocking face is `base`.
+"""A connector with a config: spec, check, and what both sides have in common. The blocking face is `base`.
 
-What is remembered is forgotten as soon as the config changes: by the caller, by a CONTROL message, or by a connector that
-rewrites its config file. A check is never remembered here.
+What is remembered is forgotten as soon as the config changes: by the caller, by a CONTROL message, or by a connector
+that rewrites its config file. A check is never remembered here.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ class ConnectorCore:
                 raise session.error(f"The check failed: {status.message}")
 
             raise session.exit_error() or session.error(
-                "The check failed, and it gave no reason." if status else "It ended without a CONNECTION_STATUS message."
+                "The check failed, and it gave no reason."
+                if status
+                else "It ended without a CONNECTION_STATUS message."
             )
 
     async def ensure_installation(self) -> None:

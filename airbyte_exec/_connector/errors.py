@@ -12,7 +12,8 @@ def bare_errors() -> Iterator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        raise _first(group) from None
+        error = _first(group)
+        raise error from error.__cause__  # its own cause stays; the group is none
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

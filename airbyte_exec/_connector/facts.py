@@ -41,7 +41,7 @@ class Facts:
 
     Parameters:
         errors: its TRACE ERROR messages, in order.
-        statuses: the last STREAM_STATUS of each stream.
+        statuses: the last STREAM_STATUS of each stream; one that is INCOMPLETE stays so.
         answers: SPEC, CATALOG and CONNECTION_STATUS payloads, in order.
         noise: lines that are no messages, counted by the rule's id in `protocol/README.md`.
         malformed: malformed lines that were let pass, counted.
@@ -58,6 +58,14 @@ class Facts:
     quarantine: Path | None = None
     estimates: dict[StreamId | None, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def saw_status(self, stream: StreamId, status: str) -> None:
+        """Note a STREAM_STATUS. COMPLETE and INCOMPLETE are final, and only a failure overrides COMPLETE."""
+        before = self.statuses.get(stream)
+        if before == "INCOMPLETE" or (before == "COMPLETE" and status != "INCOMPLETE"):
+            return
+
+        self.statuses[stream] = status
 
     def warn(self, text: str) -> bool:
         """Note a warning, and say whether it is new."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
+from airbyte_exec.exceptions import PyAirbyteInputError
 
 
 class ConnectorFiles:
@@ -24,7 +24,7 @@ class ConnectorFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._config: Mapping[str, Any] | None = None
+        self._seen: str | None = None
 
     def add(self, name: str, content: bytes) -> Path:
         """Write a file and return its path.
@@ -40,22 +40,42 @@ class ConnectorFiles:
         return path
 
     def add_config(self, config: Mapping[str, Any]) -> Path:
-        """Write the config as `config.json` and return its path."""
-        self._config = config
-        return self.add("config.json", json.dumps(config).encode())
+        """Write the config as `config.json` and return its path.
+
+        Raises:
+            PyAirbyteInputError: it holds something that JSON does not know.
+        """
+        try:
+            text = json.dumps(config)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise PyAirbyteInputError(
+                message=f"The config cannot be written as JSON: {error}",
+                guidance="A config holds texts, numbers, booleans, None, lists and dicts.",
+            ) from error
+
+        self._seen = same_text(config)
+        return self.add("config.json", text.encode())
 
     def rewritten_config(self) -> dict[str, Any] | None:
-        """Return the config where the connector has changed it, else None.
+        """Return the config where the connector has changed it since the last look, else None.
 
         A file that is gone or is no JSON object is no config: it changes nothing.
         """
-        if self._config is None:
+        if self._seen is None:
             return None
 
         try:
-            found = orjson.loads((self._folder / "config.json").read_bytes())
-        except (OSError, orjson.JSONDecodeError):
+            found = json.loads((self._folder / "config.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
             return None
 
-        changed = isinstance(found, dict) and found != self._config
-        return found if changed else None
+        if not isinstance(found, dict) or (text := same_text(found)) == self._seen:
+            return None
+
+        self._seen = text
+        return found
+
+
+def same_text(config: Mapping[str, Any]) -> str:
+    """Return a text that is the same for equal configs, also where they hold NaN, or tuples in the place of lists."""
+    return json.dumps(config, sort_keys=True)

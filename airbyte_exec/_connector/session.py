@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +90,7 @@ class Session:
         self._quarantine = Quarantine(options.quarantine_folder, connector, command)
         self._waited = 0.0
 
-    async def batches(self, *, heartbeat: float | None = None) -> AsyncIterator[list[Records | State]]:
+    async def batches(self, *, heartbeat: float | None = None) -> AsyncGenerator[list[Records | State], None]:
         """Yield the data as it comes, until the end of the output.
 
         Parameters:
@@ -137,9 +137,7 @@ class Session:
             AirbyteConnectorError: it did not exit in time, or how it ended cannot be told.
         """
         try:
-            self.exit_code = await self.child.finish(
-                drain_timeout=self.options.limits.drain, exit_timeout=exit_timeout
-            )
+            self.exit_code = await self.child.finish(drain_timeout=self.options.limits.drain, exit_timeout=exit_timeout)
         except TimeoutError:
             raise self.error(f"It closed its output, and did not exit within {exit_timeout:g} s.") from None
         except ExitStatusLost as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import anyio
@@ -18,7 +19,7 @@ from airbyte_exec.types import StreamId
 class Feed(Protocol):
     """What is read: a source child, or the journal of a cache."""
 
-    def batches(self) -> AsyncIterator[list[Records | State]]:
+    def batches(self) -> AsyncGenerator[list[Records | State], None]:
         """Yield the data in order; raises where the other side failed."""
         ...
 
@@ -65,15 +66,16 @@ class SourceFeed:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def batches(self) -> AsyncIterator[list[Records | State]]:
+    async def batches(self) -> AsyncGenerator[list[Records | State], None]:
         """Yield the data in order.
 
         Raises:
             AirbyteConnectorReadError: it did not end well.
         """
         limits = self._session.options.limits
-        async for batch in self._session.batches(heartbeat=limits.source_heartbeat):
-            yield batch
+        async with aclosing(self._session.batches(heartbeat=limits.source_heartbeat)) as batches:
+            async for batch in batches:
+                yield batch
 
         await self._session.finish(exit_timeout=limits.exit)
         failure = self._session.exit_error()

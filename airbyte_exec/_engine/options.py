@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from airbyte_exec import logs
 from airbyte_exec._connector.limits import DEFAULT_LIMITS, TimeLimits
 from airbyte_exec._connector.session import OnMalformed, SessionOptions
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.protocol.codec import MAX_LINE
+from airbyte_exec.strategies import WriteStrategy
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
@@ -115,3 +116,33 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 DEFAULT_WRITE_OPTIONS = WriteOptions()
+
+
+def with_overrides(options: WriteOptions, overrides: Mapping[str, Any]) -> WriteOptions:
+    """Return the options with single fields changed.
+
+    Raises:
+        TypeError: there is no such field.
+    """
+    try:
+        return replace(options, **overrides)
+    except TypeError:
+        known = WriteOptions.__dataclass_fields__
+        unknown = [name for name in overrides if name not in known]
+        raise TypeError(f"write() got an unexpected keyword argument {unknown[0]!r}") from None
+
+
+def parse_strategy(strategy: WriteStrategy | str) -> WriteStrategy:
+    """Return the strategy that a caller means.
+
+    Raises:
+        PyAirbyteInputError: there is none of that name.
+    """
+    try:
+        return WriteStrategy(strategy.lower() if not isinstance(strategy, WriteStrategy) else strategy)
+    except (ValueError, AttributeError):
+        raise PyAirbyteInputError(
+            message=f"{strategy!r} is no write strategy.",
+            input_value=str(strategy),
+            guidance=f"It is one of {', '.join(repr(known.value) for known in WriteStrategy)}.",
+        ) from None

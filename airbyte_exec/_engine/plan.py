@@ -1,10 +1,10 @@
-"""Everything that is decided before a connector is started to read or write. Pure: it starts nothing and awaits nothing."""
+"""Everything that is decided before a connector reads or writes. Pure: it starts nothing and awaits nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airbyte_exec._state.document import input_document, is_refreshing, may_continue
+from airbyte_exec._state.document import input_document, is_refreshing, may_continue, without_streams
 from airbyte_exec._state.store import Saved, StreamSaved
 from airbyte_exec.protocol.catalog import CatalogPlan, Generation, StreamPlan
 from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog, SyncMode
@@ -22,6 +22,7 @@ class SyncPlan:
         catalog: each stream with its method, its modes and its generation.
         state: the text of the `--state` file; None where none is given.
         templates: what is saved of each stream as soon as the sync begins.
+        document: what is kept of a GLOBAL or LEGACY state as soon as the sync begins; empty for nothing, None for all.
         continued: the streams that are read on from a saved state.
     """
 
@@ -29,6 +30,7 @@ class SyncPlan:
     state: bytes | None
     templates: dict[StreamId, StreamSaved]
     continued: frozenset[StreamId]
+    document: bytes | None = None
 
     @property
     def streams(self) -> list[StreamId]:
@@ -79,6 +81,7 @@ def plan_sync(catalog: CatalogPlan, saved: Saved | None, *, now_ms: int) -> Sync
         state=state,
         templates=templates,
         continued=frozenset(reading_on) if state is not None else frozenset(),
+        document=without_streams(saved, [plan.stream for plan in catalog.streams if plan.refresh]),
     )
 
 
@@ -91,13 +94,12 @@ def _template(plan: StreamPlan, known: StreamSaved | None, *, now_ms: int, sync_
     elif known is not None and not known.full_refresh and is_refreshing(known):
         minimum = generation
 
-    keeps = known is not None and not plan.refresh and may_continue(known)
     return StreamSaved(
-        state=known.state if known is not None and keeps else None,
+        state=known.state if known is not None and _keeps_state(plan, known) else None,
         generation_id=generation,
         minimum_generation_id=minimum,
         sync_id=sync_id,
-        full_refresh=plan.method is WriteMethod.REPLACE or plan.configured.sync_mode is SyncMode.full_refresh,
+        full_refresh=_is_full_refresh(plan),
         journal=known.journal if known is not None else None,
         position=known.position if known is not None else None,
     )
@@ -105,7 +107,16 @@ def _template(plan: StreamPlan, known: StreamSaved | None, *, now_ms: int, sync_
 
 def _reads_on(plan: StreamPlan, known: Saved) -> bool:
     entry = known.streams.get(plan.stream)
-    if plan.refresh or entry is None:
+    if entry is None or not _keeps_state(plan, entry):
         return False
 
-    return may_continue(entry) and (entry.state is not None or known.kind != "STREAM")
+    return entry.state is not None or known.kind != "STREAM"
+
+
+def _keeps_state(plan: StreamPlan, known: StreamSaved) -> bool:
+    """Say whether what is saved of a stream is good for this sync: the state of one sync mode means nothing to another."""
+    return not plan.refresh and known.full_refresh == _is_full_refresh(plan) and may_continue(known)
+
+
+def _is_full_refresh(plan: StreamPlan) -> bool:
+    return plan.method is WriteMethod.REPLACE or plan.configured.sync_mode is SyncMode.full_refresh

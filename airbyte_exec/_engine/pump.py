@@ -2,8 +2,8 @@
 
 How a run ends:
 
-- The feed ends well. Each stream that is complete gets its COMPLETE, the sink gets the end of its input, all that it gives
-  back is taken, it ends well, and every state is confirmed. Nothing else is success.
+- The feed ends well. Each stream that is complete gets its COMPLETE, the sink gets the end of its input, all that it
+  gives back is taken, it ends well, and every state is confirmed. Nothing else is success.
 - The feed fails. No COMPLETE is sent and nothing more is fed. States are still collected for a bounded time with the
   sink's input open. The sink gets the end of its input only if no unfinished stream is being overwritten: a destination
   takes that end for success, and would put half of the new data in the place of the old.
@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NoReturn
 
 import anyio
 
-from airbyte_exec._connector.limits import TimeLimits
 from airbyte_exec._connector.errors import bare_errors
+from airbyte_exec._connector.limits import TimeLimits
 from airbyte_exec._engine.ends import Feed, Sink, SinkClosedError
 from airbyte_exec._engine.options import OnCountMismatch
 from airbyte_exec._engine.progress import Progress, StreamProgress
@@ -87,6 +88,7 @@ class Pump:
         self._settings = settings
         self._notify = notify
         self._collected = anyio.Event()
+        self._confirmed = anyio.Event()
         self._failed = False
         self._sink_closed = False
         self._sink_failure: Exception | None = None
@@ -143,32 +145,29 @@ class Pump:
         progress, streams = self._progress, self._progress.streams
         progress.phase, progress.waiting_for = "reading", "source"
         self._notify()
-        async for items in self._feed.batches():
-            passed: list[Records | State] = []
-            taken: list[Records] = []
-            for item in items:
-                kept = self._route.admit(item)
-                if kept is None:
-                    continue
+        async with aclosing(self._feed.batches()) as batches:
+            async for items in batches:
+                kept = [item for item in map(self._route.admit, items) if item is not None]
+                if kept:
+                    wire = [self._pass(item) for item in kept]
+                    progress.waiting_for = "destination"
+                    await self._sink.send(wire)
+                    _count_delivered(streams, kept)
+                    progress.waiting_for = "source"
 
-                if isinstance(kept, Records):
-                    self._ledger.saw_records(kept)
-                    taken.append(kept)
-                    progress.bytes_read += len(kept.data)
-                    for stream, count in kept.counts.items():
-                        streams[stream].read += count
+                self._notify()
 
-                    passed.append(self._route.rename(kept))
-                else:
-                    passed.append(self._pass_state(kept))
+    def _pass(self, item: Records | State) -> Records | State:
+        """Note an item that is about to be sent, and return it under the names that the sink sees."""
+        if isinstance(item, State):
+            return self._pass_state(item)
 
-            if passed:
-                progress.waiting_for = "destination"
-                await self._sink.send(passed)
-                _count_delivered(streams, taken)
-                progress.waiting_for = "source"
+        self._ledger.saw_records(item)
+        self._progress.bytes_read += len(item.data)
+        for stream, count in item.counts.items():
+            self._progress.streams[stream].read += count
 
-            self._notify()
+        return self._route.rename(item)
 
     def _pass_state(self, state: State) -> Records | State:
         wire = self._route.rename(state)
@@ -234,7 +233,7 @@ class Pump:
         limits = self._settings.limits
         with anyio.move_on_after(limits.acknowledge):
             while self._ledger.unconfirmed() and not self._collected.is_set():
-                await anyio.sleep(_LOOK_AGAIN)
+                await self._confirmed.wait()
 
         if self._collected.is_set() or not self._settings.replaced.isdisjoint(unfinished):
             return
@@ -265,6 +264,7 @@ class Pump:
                 scope.cancel()
 
         self._collected.set()
+        self._confirmed.set()
 
     async def _take_back(self, states: list[State]) -> None:
         changes: Changes | None = None
@@ -293,6 +293,8 @@ class Pump:
         if changes is not None:
             await self._commit(changes)
             self._progress.states_committed = self._ledger.committed_states
+            self._confirmed.set()
+            self._confirmed = anyio.Event()
             self._notify()
 
     def _compare(self, mismatch: CountMismatch | None, error: Callable[[str], Exception]) -> None:
@@ -301,7 +303,9 @@ class Pump:
             return
 
         where = f"of stream {mismatch.stream} " if mismatch.stream else ""
-        text = f"the {mismatch.side} counts {mismatch.claimed:g} records {where}before a state; {mismatch.counted} passed"
+        text = (
+            f"the {mismatch.side} counts {mismatch.claimed:g} records {where}before a state; {mismatch.counted} passed"
+        )
         if mode == "fail":
             raise error(f"Counts differ: {text}.")
 
@@ -313,12 +317,12 @@ class Pump:
             logger.warning("%s", text)
 
 
-_LOOK_AGAIN = 0.02  # seconds; only while states are collected after a failure
+def _count_delivered(streams: dict[StreamId, StreamProgress], items: list[Records | State]) -> None:
+    for item in items:
+        if isinstance(item, State):
+            continue
 
-
-def _count_delivered(streams: dict[StreamId, StreamProgress], taken: list[Records]) -> None:
-    for records in taken:
-        for stream, count in records.counts.items():
+        for stream, count in item.counts.items():
             entry = streams[stream]
             entry.delivered += count
             entry.status = "running"

@@ -66,7 +66,7 @@ class Transfer:
     async def begin(self) -> None:
         """Save the generations before any row is written under them."""
         self._notify()
-        await self._state.commit(Changes(None, self.plan.templates))
+        await self._state.commit(Changes(None, self.plan.templates, self.plan.document))
 
     async def run(self, feed: Feed, sink: Sink) -> None:
         """Move everything from the feed to the sink.

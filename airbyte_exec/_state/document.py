@@ -7,7 +7,7 @@ The protocol (and the Python CDK's reader) has a JSON list of state messages for
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 from msgspec import Raw
@@ -30,7 +30,8 @@ def input_document(saved: Saved | None, streams: Collection[StreamId]) -> bytes 
         return saved.document
 
     if saved.kind == "GLOBAL":
-        return _global_document(saved.document, frozenset(streams)) if saved.document else None
+        text = _global_state(saved.document, frozenset(streams).__contains__) if saved.document else None
+        return b'[{"type":"GLOBAL","global":' + text + b"}]" if text else None
 
     texts = [
         b'{"type":"STREAM","stream":{"stream_descriptor":' + _descriptor(stream) + b',"stream_state":' + state + b"}}"
@@ -38,6 +39,21 @@ def input_document(saved: Saved | None, streams: Collection[StreamId]) -> bytes 
         if (state := _state_of(saved, stream)) is not None
     ]
     return b"[" + b",".join(texts) + b"]" if texts else None
+
+
+def without_streams(saved: Saved | None, streams: Collection[StreamId]) -> bytes | None:
+    """Return what is to be kept of a GLOBAL or LEGACY document when these streams start anew; None: all of it.
+
+    Were it kept whole, a refresh that is interrupted before its first state would be read on from the old one. A LEGACY
+    document cannot be taken apart: it goes when everything in it starts anew.
+    """
+    if saved is None or not saved.document or not streams:
+        return None
+
+    if saved.kind == "GLOBAL":
+        return _global_state(saved.document, lambda stream: stream not in streams) or b""
+
+    return b"" if saved.streams.keys() <= set(streams) else None
 
 
 def may_continue(saved: StreamSaved) -> bool:
@@ -65,20 +81,31 @@ def _descriptor(stream: StreamId) -> bytes:
     return json.dumps(names).encode()
 
 
-def _global_document(text: bytes, wanted: frozenset[StreamId]) -> bytes:
-    """Return the GLOBAL state without the streams that start anew; all that stays keeps its bytes."""
+def _global_state(text: bytes, wanted: Callable[[StreamId], bool]) -> bytes | None:
+    """Return a GLOBAL state without the unwanted streams, None where no stream is left; what stays keeps its bytes."""
     try:
         parts = msgspec.json.decode(text, type=dict[str, Raw])
         entries = msgspec.json.decode(parts["stream_states"], type=list[Raw])
-        kept = [entry for entry in entries if _stream_of(entry) in wanted]
-    except (msgspec.MsgspecError, RecursionError):  # NaN and the like: it goes as it came
-        kept = entries = []
+        kept = [entry for entry in entries if wanted(_stream_of(entry))]
+    except (msgspec.MsgspecError, RecursionError):
+        return _odd_global_state(text, wanted)
 
-    if len(kept) < len(entries):
-        parts["stream_states"] = Raw(b"[" + b",".join(map(bytes, kept)) + b"]")
-        text = msgspec.json.encode(parts)
+    if len(kept) == len(entries):
+        return text
 
-    return b'[{"type":"GLOBAL","global":' + text + b"}]"
+    parts["stream_states"] = Raw(b"[" + b",".join(map(bytes, kept)) + b"]")
+    return msgspec.json.encode(parts) if kept else None
+
+
+def _odd_global_state(text: bytes, wanted: Callable[[StreamId], bool]) -> bytes | None:
+    """Do the same where the state holds NaN or lone surrogates. What must be taken apart is not sent at all."""
+    try:
+        descriptors = [entry["stream_descriptor"] for entry in json.loads(text)["stream_states"]]
+    except RecursionError:
+        return None
+
+    whole = all(wanted(StreamId(found["name"], found.get("namespace"))) for found in descriptors)
+    return text if whole else None
 
 
 class _Descriptor(msgspec.Struct):

@@ -107,13 +107,14 @@ class StateFile:
                 guidance="Move it away to begin anew, or give another file.",
             ) from error
 
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
+        if not _is_ours(document):
             raise PyAirbyteStateError(
                 message=f"{self.path} is not a state file of this program.",
-                guidance=f"It needs an object with `format` {FORMAT}.",
+                guidance=f"It needs an object with `format` {FORMAT}, `salt` and `pairs`, as this program writes it.",
             )
 
-        return document
+        known: dict[str, Any] = document
+        return known
 
     def _write(self, document: dict[str, Any]) -> None:
         folder = self.path.parent
@@ -205,6 +206,23 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+_ENTRY_FIELDS = frozenset(
+    {"source", "destination", "source_key", "destination_key", "aliases", "last_updated", "kind", "document", "streams"}
+)
+
+
+def _is_ours(document: object) -> bool:
+    """Say whether a document has the shape that `_entry` gives it, as far as it is relied on."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        return False
+
+    salt, pairs = document.get("salt"), document.get("pairs")
+    if not isinstance(salt, str) or not isinstance(pairs, list) or set(salt) - set("0123456789abcdef") or len(salt) % 2:
+        return False
+
+    return all(isinstance(entry, dict) and entry.keys() >= _ENTRY_FIELDS for entry in pairs)
 
 
 def _find(document: dict[str, Any], pair: Pair) -> dict[str, Any] | None:

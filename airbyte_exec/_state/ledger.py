@@ -3,8 +3,8 @@
 The rules (protocol: `state.ack-order`, `state.at-least-once`):
 
 - a state is committed when the destination gives it back, never earlier;
-- a state that comes back commits those before it in its scope (its stream for STREAM, everything for GLOBAL and LEGACY):
-  it says that all that was sent before it is durable;
+- a state that comes back commits those before it in its scope (its stream for STREAM, everything for GLOBAL and
+  LEGACY): it says that all that was sent before it is durable;
 - it matches the earliest equal state that waits: a later one would commit too much;
 - a state that was never sent is an error; one that was committed already is a warning;
 - a state equal to the last committed one, with no record between, needs no echo of its own when the sync ends well.
@@ -142,7 +142,8 @@ class Ledger:
             if found is not None:
                 return self._commit(*found, echo)
 
-        if any(done.digest(exact=False) == value.loosely(echo) for done in self._done):
+        digest = value.loosely(echo)
+        if any(done.digest(exact=False) == digest for done in self._done):
             return Echo(None, late=True)
 
         raise UnknownStateError(echo)

@@ -17,10 +17,12 @@ class PairState:
         store: where it is kept; None where state is off: then nothing is loaded and nothing is kept.
         pair: whose state it is.
         salt: the key of the store's digests.
+        commits: whether commits are carried out; not where a cache writes state together with its rows.
     """
 
-    def __init__(self, store: StateStore | None, pair: Pair, salt: bytes) -> None:
+    def __init__(self, store: StateStore | None, pair: Pair, salt: bytes, *, commits: bool = True) -> None:
         self._store = store
+        self._commits = commits
         self._salt = salt
         self.pair = pair
         self.warnings: list[str] = []
@@ -45,8 +47,12 @@ class PairState:
 
     async def commit(self, changes: Changes) -> None:
         """Make changes durable before this returns."""
-        if self._store is not None:
+        if self._store is not None and self._commits:
             await anyio.to_thread.run_sync(self._store.commit, self.pair, changes)
+
+    def without_commits(self) -> PairState:
+        """Return the same state, for a sink that commits by itself."""
+        return PairState(self._store, self.pair, self._salt, commits=False)
 
     async def add_alias(self, config: Mapping[str, Any]) -> None:
         """Note that a connector made this config of the one that the user gave: it keeps the state."""
@@ -59,11 +65,16 @@ async def open_pair(
     *,
     source_name: str,
     source_config: Mapping[str, Any],
+    source_key: str | None = None,
     destination_name: str | None,
     destination_config: Mapping[str, Any],
     state_key: str | None,
 ) -> PairState:
-    """Return the state of a source and a destination with these configs, or under the key that the caller gave."""
+    """Return the state of a source and a destination with these configs, or under the key that the caller gave.
+
+    Parameters:
+        source_key: the source's key, where it is known and the config is not.
+    """
     if store is None:
         return PairState(None, Pair(source_name, destination_name, ""), b"")
 
@@ -71,6 +82,7 @@ async def open_pair(
     if state_key is not None:
         keys = (f"key:{state_key}", f"key:{state_key}" if destination_name else "")
     else:
-        keys = (config_digest(salt, source_config), config_digest(salt, destination_config) if destination_name else "")
+        known = source_key or config_digest(salt, source_config)
+        keys = (known, config_digest(salt, destination_config) if destination_name else "")
 
     return PairState(store, Pair(source_name, destination_name, *keys), salt)

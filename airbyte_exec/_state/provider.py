@@ -44,7 +44,7 @@ class SavedStateProvider:
         from airbyte_exec.protocol.models import AirbyteStateMessage
 
         if self._saved.kind == "LEGACY":
-            return [AirbyteStateMessage(data=json.loads(self._saved.document or b"null"))]
+            return [AirbyteStateMessage.model_validate({"data": json.loads(self._saved.document or b"null")})]
 
         return [AirbyteStateMessage.model_validate(message) for message in json.loads(self.to_state_input_file_text())]
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from airbyte_exec.types import StreamId
@@ -81,7 +81,10 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a commit changes. Streams that are not named stay as they are; None leaves a field as it is."""
+    """What a commit changes.
+
+    Streams that are not named stay as they are; None leaves a field as it is, and an empty `document` drops it.
+    """
 
     kind: StateKind | None = None
     streams: Mapping[StreamId, StreamSaved] = field(default_factory=dict)
@@ -137,10 +140,13 @@ def merge_changes(saved: Saved | None, changes: Changes, *, now: float) -> Saved
     if changes.kind is not None and changes.kind != before.kind:
         document = changes.document
 
+    if kind in ("GLOBAL", "LEGACY"):
+        streams = {stream: replace(known, state=None) for stream, known in streams.items()}
+
     return Saved(
         kind=kind,
         streams=streams,
-        document=None if kind == "STREAM" else document,
+        document=None if kind == "STREAM" else document or None,
         aliases=before.aliases | changes.aliases,
         last_updated=now,
     )

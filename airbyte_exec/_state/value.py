@@ -1,8 +1,8 @@
 """When two states are the same: equal as JSON values, however they are spelled.
 
-A destination re-serialises what it echoes: other key order, other spaces, other number formats. So `1`, `1.0` and `1e0`
-are one number here. A destination that holds numbers as doubles loses digits; `loosely` forgives that, and is only asked
-where nothing is equal to the digit.
+A destination re-serialises what it echoes: other key order, other spaces, other number formats. So `1`, `1.0` and
+`1e0` are one number here. A destination that holds numbers as doubles loses digits; `loosely` forgives that, and is
+only asked where nothing is equal to the digit.
 """
 
 from __future__ import annotations

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airbyte_exec import constants
-from airbyte_exec._engine.options import WriteOptions
+from airbyte_exec._connector.errors import bare_errors
+from airbyte_exec._engine.options import WriteOptions, parse_strategy, with_overrides
 from airbyte_exec._state.store import StateStore
+from airbyte_exec.aio._prepare import prepare_destination, prepare_source, side_by_side
+from airbyte_exec.aio._read import ReadFlow
+from airbyte_exec.aio._replay import ReplayFlow
 from airbyte_exec.aio._straight import StraightFlow
 from airbyte_exec.aio.source import AsyncSource, Streams
 from airbyte_exec.exceptions import PyAirbyteInputError
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from airbyte_exec.aio.destination import AsyncDestination
     from airbyte_exec.caches.base import CacheBase
 
+StateCache = Any
+"""A cache, a `StateStore`, False for none, or None for the default store."""
+
 
 class Flow(Protocol):
     """A write that is ready to run."""
@@ -28,13 +35,56 @@ class Flow(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class CachedFlow:
+    """A read into a cache, then a write of what the destination has not confirmed yet."""
+
+    destination: AsyncDestination
+    source: AsyncSource
+    cache: CacheBase
+    streams: Streams
+    strategy: WriteStrategy
+    force_full_refresh: bool
+    store: StateStore | None
+    options: WriteOptions
+
+    async def run(self) -> WriteResult:
+        """Read and write, and return what was written."""
+        options = self.options
+        with bare_errors():
+            await side_by_side(
+                lambda: prepare_source(self.source, check=options.check),
+                lambda: prepare_destination(self.destination, check=options.check),
+            )
+            read_result = await ReadFlow(
+                source=self.source,
+                cache=self.cache,
+                streams=self.streams,
+                strategy=self.strategy,
+                force_full_refresh=self.force_full_refresh,
+                options=options,
+                supported=await self.destination.supported_sync_modes(),
+            ).run()
+            written = await ReplayFlow(
+                destination=self.destination,
+                read_result=read_result,
+                streams=list(read_result.summary.streams),
+                strategy=self.strategy,
+                force_full_refresh=self.force_full_refresh,
+                store=self.store,
+                options=options,
+                prepared=True,
+            ).run()
+            return replace(written, warnings=tuple(dict.fromkeys([*read_result.summary.warnings, *written.warnings])))
+
+
 def choose_flow(
     destination: AsyncDestination,
     source_data: AsyncSource | ReadResult,
     *,
     streams: Streams,
     cache: CacheBase | Literal[False] | None,
-    state_cache: CacheBase | Literal[False] | None,
+    state_cache: StateCache,
     write_strategy: WriteStrategy | str,
     force_full_refresh: bool,
     options: WriteOptions,
@@ -45,61 +95,58 @@ def choose_flow(
     Raises:
         PyAirbyteInputError: they do not go together.
     """
-    settings = _options(options, overrides)
-    strategy = parse_strategy(write_strategy)
-    if isinstance(source_data, AsyncSource):
-        if cache is False:
-            return StraightFlow(
-                destination=destination,
-                source=source_data,
-                streams=streams,
-                strategy=strategy,
-                force_full_refresh=force_full_refresh,
-                store=pair_store(state_cache),
-                options=settings,
+    common: dict[str, Any] = {
+        "destination": destination,
+        "streams": streams,
+        "strategy": parse_strategy(write_strategy),
+        "force_full_refresh": force_full_refresh,
+        "options": with_overrides(options, overrides),
+    }
+    if isinstance(source_data, ReadResult):
+        if cache:
+            raise PyAirbyteInputError(
+                message="`cache` cannot be given together with a ReadResult, which carries a cache of its own.",
+                guidance="Leave `cache` out.",
             )
 
-        raise NotImplementedError
+        return ReplayFlow(read_result=source_data, store=pair_store(state_cache, source_data.cache), **common)
 
-    raise PyAirbyteInputError(
-        message=f"write() takes a Source or a ReadResult, not {type(source_data).__name__}.",
-        input_value=type(source_data).__name__,
-    )
-
-
-def _options(options: WriteOptions, overrides: Mapping[str, Any]) -> WriteOptions:
-    try:
-        return replace(options, **overrides)
-    except TypeError:
-        known = WriteOptions.__dataclass_fields__
-        unknown = [name for name in overrides if name not in known]
-        raise TypeError(f"write() got an unexpected keyword argument {unknown[0]!r}") from None
-
-
-def parse_strategy(strategy: WriteStrategy | str) -> WriteStrategy:
-    """Return the strategy that a caller means.
-
-    Raises:
-        PyAirbyteInputError: there is none of that name.
-    """
-    try:
-        return WriteStrategy(strategy.lower() if not isinstance(strategy, WriteStrategy) else strategy)
-    except (ValueError, AttributeError):
+    if not isinstance(source_data, AsyncSource):
         raise PyAirbyteInputError(
-            message=f"{strategy!r} is no write strategy.",
-            input_value=str(strategy),
-            guidance=f"It is one of {', '.join(repr(known.value) for known in WriteStrategy)}.",
-        ) from None
+            message=f"write() takes a Source or a ReadResult, not {type(source_data).__name__}.",
+            input_value=type(source_data).__name__,
+        )
+
+    if cache is False:
+        return StraightFlow(source=source_data, store=pair_store(state_cache, None), **common)
+
+    used = _default_cache() if cache is None else cache
+    return CachedFlow(source=source_data, cache=used, store=pair_store(state_cache, used), **common)
 
 
-def pair_store(state_cache: CacheBase | Literal[False] | None) -> StateStore | None:
-    """Return where the state of a source and a destination is kept: in the cache, by default in files, or nowhere."""
+def _default_cache() -> CacheBase:
+    from airbyte_exec.caches import get_default_cache
+
+    return get_default_cache()
+
+
+def pair_store(state_cache: StateCache, cache: CacheBase | None) -> StateStore | None:
+    """Return where the state of a source and a destination is kept.
+
+    Parameters:
+        state_cache: a cache or a store to keep it in; False keeps none; None leaves the choice.
+        cache: the cache that the data goes through; the choice falls on it, and without one on the default store, files
+            in the folder `state` of the cache root.
+    """
     if state_cache is False:
         return None
 
-    if state_cache is None:
+    chosen = cache if state_cache is None else state_cache
+    if chosen is None:
         from airbyte_exec._state.files import StateFolder
 
         return StateFolder(constants.cache_root() / "state")
 
-    return state_cache.state_store()
+    found: Any = chosen.state_store() if hasattr(chosen, "state_store") else chosen
+    store: StateStore = found
+    return store

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import anyio
-
-from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.session import Session
 from airbyte_exec._engine.ends import DestinationSink, SourceFeed
 from airbyte_exec._engine.options import WriteOptions
 from airbyte_exec._engine.plan import plan_sync
 from airbyte_exec._engine.transfer import Transfer
-from airbyte_exec._state.pair import PairState, open_pair
+from airbyte_exec._state.pair import open_pair
 from airbyte_exec._state.store import StateStore
 from airbyte_exec.aio._outcome import with_result, write_result
+from airbyte_exec.aio._prepare import (
+    following_configs,
+    prepare_destination,
+    prepare_source,
+    rename_catalog,
+    side_by_side,
+)
 from airbyte_exec.aio.source import AsyncSource, Streams
 from airbyte_exec.results import WriteResult
 from airbyte_exec.strategies import WriteStrategy
@@ -73,9 +77,7 @@ class StraightFlow:
                 state_key=self.options.state_key,
             )
             plan = plan_sync(catalog, await state.load(), now_ms=round(time.time() * 1000))
-            transfer = Transfer(
-                plan, state, self.options, source_name=source.name, destination_name=destination.name
-            )
+            transfer = Transfer(plan, state, self.options, source_name=source.name, destination_name=destination.name)
             async with with_result(transfer, state):
                 await transfer.begin()
                 async with following_configs(state, source, destination), self._both(transfer) as (feed, sink):
@@ -101,54 +103,3 @@ class StraightFlow:
             transfer.summary.facts[self.source.name] = reading.facts
             transfer.summary.progress.estimates = reading.facts.estimates
             yield SourceFeed(reading), DestinationSink(writing, names)
-
-
-def rename_catalog(configured: Any, names: Any) -> Any:
-    """Return the catalog under the names that the destination sees."""
-    if all(stream == name for stream, name in names.items()):
-        return configured
-
-    streams = []
-    for entry, name in zip(configured.streams, names.values(), strict=True):
-        update = {"name": name.name, "namespace": name.namespace}
-        streams.append(entry.model_copy(update={"stream": entry.stream.model_copy(update=update)}))
-
-    return configured.model_copy(update={"streams": streams})
-
-
-async def prepare_source(source: AsyncSource, *, check: bool) -> None:
-    """Install, validate, check and discover; the last two side by side."""
-    await source.validate_config()
-    await side_by_side(source.discover, *([source.check] if check else []))
-
-
-async def prepare_destination(destination: ConnectorCore, *, check: bool) -> None:
-    """Install, validate and check."""
-    await destination.validate_config()
-    if check:
-        await destination.check()
-
-
-async def side_by_side(*functions: Callable[[], Awaitable[Any]]) -> None:
-    """Call functions at the same time; the first error ends the others and is raised bare."""
-
-    async def call(function: Callable[[], Awaitable[Any]]) -> None:
-        await function()
-
-    with bare_errors():
-        async with anyio.create_task_group() as tasks:
-            for function in functions:
-                tasks.start_soon(call, function)
-
-
-@asynccontextmanager
-async def following_configs(state: PairState, *connectors: ConnectorCore) -> AsyncIterator[None]:
-    """Let state follow the configs that connectors make by themselves, for the length of the block."""
-    for connector in connectors:
-        connector.on_own_config.append(state.add_alias)
-
-    try:
-        yield
-    finally:
-        for connector in connectors:
-            connector.on_own_config.remove(state.add_alias)

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.core import ConnectorCore
+from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.session import Session, SessionOptions
+from airbyte_exec._engine.options import (
+    DEFAULT_WRITE_OPTIONS,
+    WriteOptions,
+    WriteOverrides,
+    parse_strategy,
+    with_overrides,
+)
 from airbyte_exec.protocol.envelope import Records
 from airbyte_exec.strategies import WriteStrategy
+from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
+    from airbyte_exec.caches import CacheBase
     from airbyte_exec.protocol.catalog import CatalogPlan, Overrides
-    from airbyte_exec.protocol.models import AirbyteCatalog, AirbyteStream, ConfiguredAirbyteCatalog
+    from airbyte_exec.protocol.models import (
+        AirbyteCatalog,
+        AirbyteStream,
+        ConfiguredAirbyteCatalog,
+        ConfiguredAirbyteStream,
+    )
+    from airbyte_exec.results import ReadResult
 
 logger = logging.getLogger(__name__)
-Streams = str | Sequence[str] | None
+Streams = str | Sequence[str | StreamId] | None
 
 
 class AsyncSource(ConnectorCore):
@@ -71,7 +87,7 @@ class AsyncSource(ConnectorCore):
         if not self.has_config:
             logger.warning("%s has no config yet: the selected streams are checked once it has one.", self.name)
         elif streams not in (None, "*"):
-            from airbyte_exec.protocol.catalog import select_streams
+            from airbyte_exec.protocol.selection import select_streams
 
             select_streams(await self.discover(), streams, connector_name=self.name)
 
@@ -136,7 +152,7 @@ class AsyncSource(ConnectorCore):
         Raises:
             AirbyteStreamNotFoundError: there is none of that name.
         """
-        from airbyte_exec.protocol.catalog import select_streams
+        from airbyte_exec.protocol.selection import select_streams
 
         return select_streams(await self.discover(), [name], connector_name=self.name)[0]
 
@@ -160,44 +176,93 @@ class AsyncSource(ConnectorCore):
         async with self.open("read", catalog=catalog.to_bytes(), state=state, options=options) as session:
             yield session
 
-    async def record_batches(self, stream: str) -> AsyncIterator[list[bytes]]:
-        """Yield the RECORD lines of one stream, all of them, a batch at a time; without state.
+    async def read(
+        self,
+        cache: CacheBase | None = None,
+        *,
+        streams: Streams = None,
+        write_strategy: str | WriteStrategy = WriteStrategy.AUTO,
+        force_full_refresh: bool = False,
+        skip_validation: bool = False,
+        options: WriteOptions = DEFAULT_WRITE_OPTIONS,
+        **overrides: Unpack[WriteOverrides],
+    ) -> ReadResult:
+        """Read the selected streams into a cache; see `Source.read`."""
+        from airbyte_exec.aio._read import ReadFlow
+        from airbyte_exec.caches import get_default_cache
+
+        settings = with_overrides(options, overrides)
+        strategy = parse_strategy(write_strategy)
+        if streams is None and not self.selected:
+            raise exc.PyAirbyteNoStreamsSelectedError(
+                connector_name=self.name,
+                available_streams=await self.get_available_streams(),
+                guidance='Select streams first, or give `streams`; "*" stands for all.',
+            )
+
+        with bare_errors():
+            if not skip_validation:
+                await self.validate_config()
+
+            flow = ReadFlow(
+                source=self,
+                cache=get_default_cache() if cache is None else cache,
+                streams=streams,
+                strategy=strategy,
+                force_full_refresh=force_full_refresh,
+                options=settings,
+            )
+            return await flow.run()
+
+    async def configured_stream(self, name: str) -> ConfiguredAirbyteStream:
+        """Return how a stream is read by itself: all of it, without state.
 
         Raises:
             AirbyteStreamNotFoundError: there is none of that name.
-            AirbyteConnectorReadError: the source failed.
         """
-        catalog = await self._catalog_of(stream)
-        limits = self.options.limits
-        async with self.reading(catalog, None) as session:
-            async for items in session.batches(heartbeat=limits.source_heartbeat):
-                for item in items:
-                    if isinstance(item, Records):
-                        for found, data, _ in item.by_stream():
-                            if found.name == stream:
-                                yield data.splitlines()
-
-            await session.finish(exit_timeout=limits.exit)
-            failure = session.exit_error()
-            failed = session.facts.failed_streams()
-            if failure is None and failed:
-                failure = session.error("; ".join(f"{found}: {reason}" for found, reason in failed.items()))
-
-            if failure is not None:
-                raise failure
-
-    async def _catalog_of(self, stream: str) -> ConfiguredAirbyteCatalog:
         from airbyte_exec.protocol.catalog import plan_catalog
 
+        catalog = await self.discover()
         plan = plan_catalog(
-            await self.discover(),
-            streams=[stream],
+            catalog,
+            streams=[name],
             strategy=WriteStrategy.REPLACE,
             overrides=self.overrides,
             connector_name=self.name,
         )
-        return plan.catalog
+        return plan.catalog.streams[0]
+
+    async def record_batches(self, stream: ConfiguredAirbyteStream) -> AsyncGenerator[list[bytes], None]:
+        """Yield the RECORD lines of one stream, all of them, a batch at a time; without state.
+
+        Raises:
+            AirbyteConnectorReadError: the source failed.
+        """
+        from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog
+
+        wanted = StreamId(stream.stream.name, stream.stream.namespace)
+        limits = self.options.limits
+        with bare_errors():
+            async with self.reading(ConfiguredAirbyteCatalog(streams=[stream]), None) as session:
+                async with aclosing(session.batches(heartbeat=limits.source_heartbeat)) as batches:
+                    async for items in batches:
+                        for item in items:
+                            if isinstance(item, Records) and (found := item.only(frozenset({wanted}))) is not None:
+                                yield found.lines()
+
+                await session.finish(exit_timeout=limits.exit)
+                _raise_failure(session)
 
     def _forget(self) -> None:
         super()._forget()
         self._catalog = None
+
+
+def _raise_failure(session: Session) -> None:
+    failure = session.exit_error()
+    failed = session.facts.failed_streams()
+    if failure is None and failed:
+        failure = session.error("; ".join(f"{found}: {reason}" for found, reason in failed.items()))
+
+    if failure is not None:
+        raise failure

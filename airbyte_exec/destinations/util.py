@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_exec.callbacks import ConfigChangeCallback
-from airbyte_exec.executors import resolve_executor
 from airbyte_exec.destinations.base import Destination
+from airbyte_exec.executors import resolve_executor
 
 
 def get_destination(

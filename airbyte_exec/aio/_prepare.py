@@ -1,0 +1,67 @@
+"""What comes before and beside a sync: both sides made ready at the same time, configs that change during it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from airbyte_exec._connector.core import ConnectorCore
+from airbyte_exec._connector.errors import bare_errors
+from airbyte_exec._state.pair import PairState
+
+if TYPE_CHECKING:
+    from airbyte_exec.aio.source import AsyncSource
+
+
+def rename_catalog(configured: Any, names: Any) -> Any:
+    """Return the catalog under the names that the destination sees."""
+    if all(stream == name for stream, name in names.items()):
+        return configured
+
+    streams = []
+    for entry, name in zip(configured.streams, names.values(), strict=True):
+        update = {"name": name.name, "namespace": name.namespace}
+        streams.append(entry.model_copy(update={"stream": entry.stream.model_copy(update=update)}))
+
+    return configured.model_copy(update={"streams": streams})
+
+
+async def prepare_source(source: AsyncSource, *, check: bool) -> None:
+    """Install, validate, check and discover; the last two side by side."""
+    await source.validate_config()
+    await side_by_side(source.discover, *([source.check] if check else []))
+
+
+async def prepare_destination(destination: ConnectorCore, *, check: bool) -> None:
+    """Install, validate and check."""
+    await destination.validate_config()
+    if check:
+        await destination.check()
+
+
+async def side_by_side(*functions: Callable[[], Awaitable[Any]]) -> None:
+    """Call functions at the same time; the first error ends the others and is raised bare."""
+
+    async def call(function: Callable[[], Awaitable[Any]]) -> None:
+        await function()
+
+    with bare_errors():
+        async with anyio.create_task_group() as tasks:
+            for function in functions:
+                tasks.start_soon(call, function)
+
+
+@asynccontextmanager
+async def following_configs(state: PairState, *connectors: ConnectorCore) -> AsyncIterator[None]:
+    """Let state follow the configs that connectors make by themselves, for the length of the block."""
+    for connector in connectors:
+        connector.on_own_config.append(state.add_alias)
+
+    try:
+        yield
+    finally:
+        for connector in connectors:
+            connector.on_own_config.remove(state.add_alias)

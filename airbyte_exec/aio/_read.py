@@ -1,0 +1,92 @@
+"""From a source into a cache: rows, journal and state in the same transactions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airbyte_exec._connector.errors import bare_errors
+from airbyte_exec._engine.ends import SourceFeed
+from airbyte_exec._engine.options import WriteOptions
+from airbyte_exec._engine.plan import plan_sync
+from airbyte_exec._engine.transfer import Transfer
+from airbyte_exec._state.pair import open_pair
+from airbyte_exec.aio._outcome import with_result, write_result
+from airbyte_exec.aio._prepare import following_configs
+from airbyte_exec.results import ReadResult
+from airbyte_exec.strategies import WriteStrategy
+
+if TYPE_CHECKING:
+    from airbyte_exec.aio.source import AsyncSource, Streams
+    from airbyte_exec.caches.base import CacheBase
+    from airbyte_exec.protocol.models import DestinationSyncMode
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadFlow:
+    """A read of a source into a cache. The source is installed, and its config is good.
+
+    Parameters:
+        source: where it comes from.
+        cache: where it goes.
+        streams: which streams; None for those that are selected on the source, or all.
+        strategy: how rows meet those that are there.
+        force_full_refresh: read everything again.
+        options: the rest.
+        supported: what the destination that comes after supports; None where none does.
+    """
+
+    source: AsyncSource
+    cache: CacheBase
+    streams: Streams
+    strategy: WriteStrategy
+    force_full_refresh: bool
+    options: WriteOptions
+    supported: Collection[DestinationSyncMode] | None = None
+
+    async def run(self) -> ReadResult:
+        """Read, and return what was read."""
+        source, cache = self.source, self.cache
+        with bare_errors():
+            catalog = await source.plan(
+                self.streams,
+                strategy=self.strategy,
+                force_full_refresh=self.force_full_refresh,
+                supported=self.supported,
+            )
+            state = await open_pair(
+                cache.state_store(),
+                source_name=source.name,
+                source_config=source.given_config,
+                destination_name=None,
+                destination_config={},
+                state_key=self.options.state_key,
+            )
+            plan = plan_sync(catalog, await state.load(), now_ms=round(time.time() * 1000))
+            transfer = Transfer(
+                plan,
+                state.without_commits(),
+                self.options,
+                source_name=source.name,
+                destination_name=type(cache).__name__,
+            )
+            async with with_result(transfer, state), following_configs(state, source), AsyncExitStack() as stack:
+                sink = await stack.enter_async_context(
+                    cache.open_sink(
+                        state.pair,
+                        plan.catalog.streams,
+                        plan.templates,
+                        on_warning=transfer.summary.warnings.append,
+                    )
+                )
+                session = await stack.enter_async_context(
+                    source.reading(plan.configured(), plan.state, self.options.session)
+                )
+                transfer.summary.facts[source.name] = session.facts
+                transfer.summary.progress.estimates = session.facts.estimates
+                await transfer.run(SourceFeed(session), sink)
+
+            return ReadResult(cache, source.name, await write_result(transfer, state), source_key=state.pair.source_key)
