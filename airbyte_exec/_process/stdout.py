@@ -41,28 +41,30 @@ class Stdout:
     async def read(self) -> bytes:
         """Return as much as the pipe gives, b"" at its end or when it is given up."""
         await anyio.lowlevel.checkpoint()  # before the read, so that a cancellation never loses bytes
-        while not self._has_ended and not self._must_cut():
-            chunk = self.pipe.read_now()
-            if chunk:
-                self._after_exit += len(chunk) if self._ending.seen.is_set() else 0
-                return chunk
-
-            if chunk is None:
-                await self._wait()
-            else:
+        while not self._has_ended:
+            chunk = None if self.is_stopping else self.pipe.read_now()
+            if chunk == b"":
                 self._has_ended = True
-
-        if not self._has_ended:
-            self.is_cut = self._has_ended = True
+            elif chunk is None and not self._must_cut():
+                await self._wait()
+            elif chunk is not None and not self._is_foreign(chunk):
+                return chunk
+            else:
+                self.is_cut = self._has_ended = True
 
         return b""
 
     def _must_cut(self) -> bool:
-        if self.is_stopping or not self._ending.seen.is_set():
-            return self.is_stopping
+        return self.is_stopping or (self._ending.seen.is_set() and self._waited >= self._drain_timeout)
 
+    def _is_foreign(self, chunk: bytes) -> bool:
+        """Return whether a chunk comes too late: more than fits into a pipe was not there when the child exited."""
+        if not self._ending.seen.is_set():
+            return False
+
+        self._after_exit += len(chunk)
         is_late = anyio.current_time() - self._ending.time > self._drain_timeout
-        return self._waited >= self._drain_timeout or (is_late and self._after_exit > self.pipe.size)
+        return is_late and self._after_exit > self.pipe.size
 
     async def _wait(self) -> None:
         began = anyio.current_time()

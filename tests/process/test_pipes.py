@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airbyte_exec._process.pipes import DEFAULT_SIZE, GROWN_SIZE, ReadEnd, WriteEnd, write_all
+
+# An unprivileged user: only for one does the kernel count. The interpreter may lie where that user cannot read, so
+# everything is imported before.
+AS_NOBODY = """
+import os, signal, sys
+from airbyte_exec._process.pipes import DEFAULT_SIZE, GROWN_SIZE, ReadEnd, WriteEnd, pipe_size
+import encodings.ascii
+if os.getuid() == 0:
+    os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+def child_pipes():
+    # what a source and a destination have: stdin, stdout and stderr, one of them enlarged
+    ends = [os.pipe() for _ in range(3)]
+    return [WriteEnd(ends[0][1], grow=True), ReadEnd(ends[1][0], grow=True), ReadEnd(ends[2][0])], ends
+"""
+
+
+def run_as_nobody(script: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY + script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_sixty_four_children_of_an_unprivileged_user_leave_later_pipes_their_full_size() -> None:
+    said = run_as_nobody("""
+held = [child_pipes() for _ in range(64)]
+grown = sum(end.size == GROWN_SIZE for ends, _ in held for end in ends)
+later = [pipe_size(os.pipe()[0]) for _ in range(50)]
+print(grown, min(later) == DEFAULT_SIZE)
+""")
+    grown, is_full_size = said.split()
+
+    assert 0 < int(grown) <= 16
+    assert is_full_size == "True"
+
+
+def test_nothing_is_enlarged_once_other_processes_of_the_user_took_the_quota() -> None:
+    said = run_as_nobody("""
+import fcntl
+others = []
+try:
+    while pipe_size((ends := os.pipe())[0]) == DEFAULT_SIZE:
+        others.append(ends); fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, GROWN_SIZE)
+except PermissionError:
+    pass
+ends, _ = child_pipes()
+print(max(end.size for end in ends) <= DEFAULT_SIZE)
+""")
+
+    assert said.split() == ["True"]
+
+
+def test_a_closed_pipe_gives_its_share_back() -> None:
+    said = run_as_nobody("""
+for _ in range(100):
+    ends, pipes = child_pipes()
+    assert [end.size for end in ends] == [GROWN_SIZE, GROWN_SIZE, DEFAULT_SIZE]
+    for end in ends: end.close()
+    os.close(pipes[0][0]); os.close(pipes[1][1]); os.close(pipes[2][1])
+print("done")
+""")
+
+    assert said.split() == ["done"]
+
+
+@given(st.lists(st.integers(0, 200_000), max_size=8), st.sampled_from(["asyncio", "trio"]))
+@settings(max_examples=25, deadline=None)
+def test_parts_of_any_size_arrive_as_one_stream(sizes: list[int], backend: str) -> None:
+    parts = [os.urandom(size) for size in sizes]
+    assert anyio.run(_through_a_pipe, parts, backend=backend) == b"".join(parts)
+
+
+async def _through_a_pipe(parts: list[bytes]) -> bytes:
+    read_fd, write_fd = os.pipe()
+    reader, writer = ReadEnd(read_fd), WriteEnd(write_fd, grow=True)
+    result = b""
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+
+            async def write() -> None:
+                await write_all(writer, parts, may_write=lambda: True)
+                writer.close()
+
+            tasks.start_soon(write)
+            while chunk := await reader.read():
+                result += chunk
+
+    reader.close()
+    return result
+
+
+def test_a_host_that_gave_sigpipe_its_default_action_survives_a_broken_pipe() -> None:
+    script = """
+import os, signal
+from airbyte_exec._process.pipes import WriteEnd
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+reader, writer = os.pipe()
+end = WriteEnd(writer)
+print(end.write_now([memoryview(b"x")]))
+os.close(reader)
+try:
+    end.write_now([memoryview(b"x")])
+except BrokenPipeError:
+    print("broken", signal.sigpending(), signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "1\nbroken set() set()\n")
+
+
+@pytest.mark.parametrize("end", [ReadEnd, WriteEnd])
+def test_an_end_can_be_closed_twice_and_is_not_inherited(end: type[ReadEnd | WriteEnd]) -> None:
+    with ExitStack() as other:
+        fds = os.pipe()
+        mine, others = fds if end is ReadEnd else fds[::-1]
+        other.callback(os.close, others)
+        opened = end(mine)
+        assert not os.get_inheritable(mine)
+        assert opened.size == DEFAULT_SIZE < GROWN_SIZE
+        opened.close()
+        opened.close()
+        assert not opened.is_open
