@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anyio
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.config import Resolved, resolve_config, validate_against
-from airbyte_exec._connector.session import DEFAULT_OPTIONS, Session, SessionOptions, open_session
+from airbyte_exec._connector.opening import open_session
+from airbyte_exec._connector.session import DEFAULT_OPTIONS, Session, SessionOptions
 from airbyte_exec.callbacks import ConfigChangeCallback
 from airbyte_exec.executors.base import Executor
+from airbyte_exec.secrets.masking import Masker
 
 if TYPE_CHECKING:
     from airbyte_exec.protocol.models import AirbyteMessage, ConnectorSpecification
@@ -53,7 +55,10 @@ class ConnectorCore:
         """Awaited, before the callback, with each config that the connector makes by itself."""
         self._given: dict[str, Any] | None = None
         self._config: dict[str, Any] | None = None
+        self.own_configs: list[dict[str, Any]] = []
+        """What the connector has made of the config that the user gave, in order."""
         self._spec: ConnectorSpecification | None = None
+        self._schema: Mapping[str, Any] | None = None  # it outlives the spec: it tells what is to be masked
         if config is not None:
             self.set_config(config)
 
@@ -61,6 +66,7 @@ class ConnectorCore:
         """Take a config as the user gives it; everything that was learnt with another one is forgotten."""
         self._given = copy.deepcopy(dict(config))
         self._config = copy.deepcopy(self._given)
+        self.own_configs.clear()
         self._forget()
 
     @property
@@ -95,16 +101,29 @@ class ConnectorCore:
             AirbyteConnectorMissingSpecError: the connector sent none.
         """
         if self._spec is None or refresh:
-            await self.ensure_installation()
-            found = await self._ask("spec", "spec", self.options.limits.spec, config=None)
-            if found is None or found.spec is None:
-                raise exc.AirbyteConnectorMissingSpecError(
-                    message=f"{self.name} ended without a SPEC message.", connector_name=self.name
-                )
-
-            self._spec = found.spec
+            self._spec = await self._known_spec() or await self._asked_spec()
+            self._schema = self._spec.connectionSpecification
 
         return self._spec
+
+    async def _known_spec(self) -> ConnectorSpecification | None:
+        known = await anyio.to_thread.run_sync(self.executor.known_spec)
+        if known is None:
+            return None
+
+        from airbyte_exec.protocol.models import ConnectorSpecification
+
+        return ConnectorSpecification.model_validate(known)
+
+    async def _asked_spec(self) -> ConnectorSpecification:
+        await self.ensure_installation()
+        found = await self._ask("spec", "spec", self.options.limits.spec, config=None)
+        if found is None or found.spec is None:
+            raise exc.AirbyteConnectorMissingSpecError(
+                message=f"{self.name} ended without a SPEC message.", connector_name=self.name
+            )
+
+        return found.spec
 
     async def validate_config(self, config: Mapping[str, Any] | None = None) -> None:
         """Check a config, or the one that is set, against the connector's spec.
@@ -129,7 +148,7 @@ class ConnectorCore:
             if status is not None and status.status.value == "SUCCEEDED" and not session.facts.errors:
                 return
 
-            if status is not None and status.message:
+            if status is not None and status.message and status.status.value != "SUCCEEDED":
                 raise session.error(f"The check failed: {status.message}")
 
             raise session.exit_error() or session.error(
@@ -153,12 +172,14 @@ class ConnectorCore:
         with_config: bool = True,
     ) -> AsyncIterator[Session]:
         """Run a command of the connector for as long as the block lasts."""
-        schema = None if self._spec is None else self._spec.connectionSpecification
-        resolved = resolve_config(self.config, schema) if with_config else Resolved()
+        resolved = resolve_config(self.config, self._schema) if with_config else Resolved()
+        running: list[Session] = []
 
         async def take(config: dict[str, Any]) -> None:
-            if config != resolved.config:
-                await self._take_config(config)
+            for session in running:
+                session.mask_also(Masker.for_config(config, self._schema))
+
+            await self._take_config(config)
 
         async with open_session(
             self.executor,
@@ -171,6 +192,7 @@ class ConnectorCore:
             masker=resolved.masker,
             secret_variables=resolved.secret_variables,
         ) as session:
+            running.append(session)
             yield session
 
     async def _ask(self, command: str, wanted: str, limit: float, *, config: bool | None) -> AirbyteMessage | None:
@@ -185,6 +207,7 @@ class ConnectorCore:
     async def _take_config(self, config: dict[str, Any]) -> None:
         """Take a config that the connector made, and tell the callback; what the callback raises fails the command."""
         self._config = config
+        self.own_configs.append(config)
         self._forget()
         for listener in self.on_own_config:
             await listener(config)
@@ -208,8 +231,9 @@ async def answer(session: Session, wanted: str, limit: float) -> AirbyteMessage 
     """
     try:
         with anyio.fail_after(limit):
-            async for _ in session.batches():
-                pass
+            async with aclosing(session.batches()) as batches:
+                async for _ in batches:
+                    pass
 
             await session.finish(exit_timeout=session.options.limits.exit)
     except TimeoutError:

@@ -11,6 +11,9 @@ from typing import Any
 from airbyte_exec.protocol.envelope import Malformed
 from airbyte_exec.types import StreamId
 
+_MOST_ERRORS = 10
+_LONGEST_TEXT = 50_000  # characters; both as the Airbyte platform cuts them
+
 
 @dataclass(frozen=True, slots=True)
 class TraceError:
@@ -74,6 +77,12 @@ class Facts:
 
         self.warnings.append(text)
         return True
+
+    def error_texts(self) -> list[str]:
+        """Return the texts of its TRACE ERROR messages for an error of ours: not too many, none too long."""
+        texts = [text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…" for text in map(str, self.errors)]
+        left_out = len(texts) - _MOST_ERRORS
+        return texts if left_out <= 0 else [*texts[:_MOST_ERRORS], f"… and {left_out} more"]
 
     def failed_streams(self) -> dict[StreamId, str]:
         """Return the streams that failed by themselves, each with the reason."""

@@ -1,17 +1,14 @@
-"""One command of one connector: its child, the messages it sends, and its end.
+"""One running command of one connector: the messages it sends, and its end. `opening` starts and stops it.
 
-`open_session` starts the connector with its files and stops it, whatever happens. `Session.batches` yields what is data
-(runs of records, and states) and takes everything else by itself: LOG goes to a logger, TRACE ERROR and STREAM_STATUS
-are kept, CONTROL changes the config, noise is counted, a malformed line is treated as the caller wants it. Nothing here
-knows what the data is for.
+`Session.batches` yields what is data (runs of records, and states) and takes everything else by itself: LOG goes to a
+logger, TRACE ERROR and STREAM_STATUS are kept, CONTROL changes the config, noise is counted, a malformed line is
+treated as the caller wants it. Nothing here knows what the data is for.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +17,11 @@ import anyio
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec import logs
-from airbyte_exec._connector.environment import connector_environment
 from airbyte_exec._connector.facts import Facts, TraceError, describe_exit, describe_malformed, hint_for_exit
-from airbyte_exec._connector.files import ConnectorFiles
 from airbyte_exec._connector.limits import DEFAULT_LIMITS, TimeLimits
 from airbyte_exec._connector.quarantine import Quarantine
-from airbyte_exec._process import Child, ExitStatusLost, open_child, open_guard
-from airbyte_exec.executors.base import Executor
+from airbyte_exec._connector.stderr_log import StderrLog
+from airbyte_exec._process import Child, ExitStatusLost
 from airbyte_exec.protocol.codec import MAX_LINE, LineDecoder, LineTooLongError
 from airbyte_exec.protocol.envelope import Malformed, Message, Noise, Records, State
 from airbyte_exec.secrets.masking import Masker
@@ -63,7 +58,7 @@ DEFAULT_OPTIONS = SessionOptions()
 
 
 class Session:
-    """A running connector. Made by `open_session`."""
+    """A running connector. Made by `opening.open_session`."""
 
     def __init__(
         self,
@@ -73,8 +68,7 @@ class Session:
         command: str,
         options: SessionOptions,
         on_config: ConfigListener,
-        masker: Masker,
-        log_file: Path | None,
+        log: StderrLog,
     ) -> None:
         self.child = child
         self.connector = connector
@@ -82,10 +76,9 @@ class Session:
         self.options = options
         self.facts = Facts()
         self.exit_code: int | None = None
-        self.log_file = log_file
         self.bytes_read = 0
         self._on_config = on_config
-        self._masker = masker
+        self._log = log
         self._logger = logs.get_logger(connector)
         self._quarantine = Quarantine(options.quarantine_folder, connector, command)
         self._waited = 0.0
@@ -120,7 +113,7 @@ class Session:
 
                 try:
                     await self._take(item)
-                except BaseException:
+                except Exception:
                     if data:  # what came before is good
                         yield data
 
@@ -152,26 +145,27 @@ class Session:
         """Return an error of this connector, with its exit, its own words and its last lines on stderr."""
         kind = _ERRORS.get(self.command, exc.AirbyteConnectorFailedError)
         return kind(
-            message=f"{self.connector}: {self._masker.mask(message)}",
+            message=f"{self.connector}: {self._mask(message)}",
             connector_name=self.connector,
             exit_code=self.exit_code,
-            trace_messages=[self._masker.mask(str(error)) for error in self.facts.errors],
-            stderr_tail=[self._masker.mask(line) for line in self.child.stderr_tail],
-            log_file=self.log_file if self.log_file is not None and self.log_file.exists() else None,
+            trace_messages=[self._mask(text) for text in self.facts.error_texts()],
+            stderr_tail=[self._mask(line) for line in self.child.stderr_tail],
+            log_file=self._log.path if self._log.path.exists() else None,
             guidance=guidance or hint_for_exit(self.exit_code),
             **details,
         )
 
-    def exit_error(self) -> exc.AirbyteConnectorError | None:
-        """Return the error that the connector's end is, or None where it ended well."""
-        whole = [error for error in self.facts.errors if error.stream is None]
+    def exit_error(self, *, apart: Container[StreamId | None] = ()) -> exc.AirbyteConnectorError | None:
+        """Return the error that the connector's end is, or None where it ended well.
+
+        Parameters:
+            apart: streams whose errors are not those of the whole.
+        """
         if self.exit_code:
             return self.error(f"{self.command!r} failed: it {describe_exit(self.exit_code)}.")
 
-        if whole:
-            return self.error(f"{self.command!r} failed: {whole[0].message}")
-
-        return None
+        whole = [error for error in self.facts.errors if error.stream not in apart]
+        return self.error(f"{self.command!r} failed: {whole[0].message}") if whole else None
 
     async def _read(self, heartbeat: float | None) -> bytes:
         if heartbeat is None:
@@ -201,7 +195,7 @@ class Session:
         message = item.decode()
         if message.log is not None:
             level = _LEVELS.get(str(message.log.level.value), logging.INFO)
-            self._logger.log(level, "%s", self._masker.mask(message.log.message))
+            self._logger.log(level, "%s", self._mask(message.log.message))
         elif message.trace is not None:
             self._take_trace(message.trace)
         elif message.control is not None:
@@ -216,7 +210,7 @@ class Session:
         elif kind == "STREAM_STATUS" and trace.stream_status is not None:
             descriptor = trace.stream_status.stream_descriptor
             stream = StreamId(descriptor.name, descriptor.namespace)
-            self.facts.statuses[stream] = trace.stream_status.status.value
+            self.facts.saw_status(stream, trace.stream_status.status.value)
         elif kind == "ESTIMATE" and trace.estimate is not None and trace.estimate.row_estimate is not None:
             estimate = trace.estimate
             whole = estimate.type.value == "SYNC"
@@ -228,7 +222,7 @@ class Session:
 
     def _take_noise(self, item: Noise) -> None:
         self.facts.noise[item.rule] += 1
-        text = self._masker.mask(item.line.decode(errors="replace").rstrip()[:_NOISE_SHOWN])
+        text = self._mask(item.line.decode(errors="replace").rstrip()[:_NOISE_SHOWN])
         if item.rule == "line.unknown-type":
             warning = f"{self.connector} sends messages of a type that nobody knows: {item.type}"
             if self.facts.warn(warning):
@@ -243,6 +237,7 @@ class Session:
 
         text = describe_malformed(item)
         if self.options.on_malformed == "fail":
+            await self._raise_early_end(item)
             raise self.error(
                 f"It wrote a line that cannot be a message. {text[0].upper()}{text[1:]}.",
                 guidance='Nothing after that line was taken. on_malformed="quarantine" keeps such lines in a file and '
@@ -254,93 +249,23 @@ class Session:
         if self.options.on_malformed == "quarantine":
             self.facts.quarantine = await anyio.to_thread.run_sync(self._quarantine.add, item.line)
 
-        logger.warning("%s: malformed line %s: %s", self.connector, item.line_no, self._masker.mask(text))
+        logger.warning("%s: malformed line %s: %s", self.connector, item.line_no, self._mask(text))
 
-
-@asynccontextmanager
-async def open_session(
-    executor: Executor,
-    command: str,
-    *,
-    config: Mapping[str, Any] | None = None,
-    catalog: bytes | None = None,
-    state: bytes | None = None,
-    options: SessionOptions = DEFAULT_OPTIONS,
-    on_config: ConfigListener,
-    masker: Masker,
-    secret_variables: frozenset[str] = frozenset(),
-) -> AsyncIterator[Session]:
-    """Run one command of a connector for as long as the block lasts; leaving the block stops it.
-
-    Parameters:
-        config: the config with its secrets resolved; the file is the user's alone and gone afterwards.
-        on_config: awaited with the new config where the connector changes it, by a CONTROL message or in its file.
-        secret_variables: environment variables that a secret was taken from: the connector does not see them.
-
-    Raises:
-        AirbyteConnectorError: it cannot be started.
-    """
-    launch = executor.launch()
-    log_file = await anyio.to_thread.run_sync(logs.new_log_file, executor.name, command)
-    writes = command == "write"
-    with open_guard() as guard:
-        files = ConnectorFiles(guard.folder)
-        argv = [*launch.argv, command]
-        if config is not None:
-            argv += ["--config", launch.show_path(files.add_config(config))]
-
-        for name, content in (("catalog", catalog), ("state", state)):
-            if content is not None:
-                argv += [f"--{name}", launch.show_path(files.add(f"{name}.json", content))]
-
-        environment = connector_environment(command, allowed=options.environment, secret=secret_variables)
-        async with AsyncExitStack() as stack:
-            if launch.cleanup is not None:
-                stack.callback(launch.cleanup)
-
-            child = await _start(
-                stack,
-                executor.name,
-                argv,
-                env=launch.environment(environment),
-                stdin=writes,
-                guard=guard,
-                grow_stdout=command == "read",
-                grow_stdin=writes,
-                hold_stdin=writes,
-                kill_argv=launch.kill_argv,
-                stderr_log=log_file,
-            )
-            try:
-                yield Session(
-                    child,
-                    connector=executor.name,
-                    command=command,
-                    options=options,
-                    on_config=on_config,
-                    masker=masker,
-                    log_file=log_file,
+    async def _raise_early_end(self, item: Malformed) -> None:
+        """Raise how the connector ended, where half a line is the trace of it: that is the cause."""
+        if item.rule == "line.last":
+            await self.finish(exit_timeout=self.options.limits.exit)
+            if self.exit_code:
+                raise self.error(
+                    f"{self.command!r} failed: it {describe_exit(self.exit_code)}, in the middle of a line."
                 )
-            finally:
-                with anyio.CancelScope(shield=True):
-                    rewritten = await anyio.to_thread.run_sync(files.rewritten_config)
-                    if rewritten is not None:
-                        await on_config(rewritten)
 
+    def mask_also(self, masker: Masker) -> None:
+        """Mask further values from now on: those of a config that the connector has just made."""
+        self._log.masker |= masker
 
-async def _start(stack: AsyncExitStack, connector: str, argv: list[str], **how: Any) -> Child:
-    try:
-        return await stack.enter_async_context(open_child(argv, **how))
-    except OSError as error:
-        raise _cannot_start(connector, argv[0], error) from error
-
-
-def _cannot_start(connector: str, program: str, error: OSError) -> exc.AirbyteConnectorError:
-    return exc.AirbyteConnectorExecutableNotFoundError(
-        message=f"{connector} cannot be started: {program}: {os.strerror(error.errno or 0)}.",
-        connector_name=connector,
-        guidance="Is it installed, executable, and made for this machine?",
-    )
+    def _mask(self, text: str) -> str:
+        return self._log.masker.mask(text)
 
 
 _ERRORS: dict[str, type[exc.AirbyteConnectorError]] = {

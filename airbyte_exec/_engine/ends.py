@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import anyio
 from airbyte_exec._connector.session import Session
 from airbyte_exec._process import StdinClosed
 from airbyte_exec.protocol.envelope import Records, State
+from airbyte_exec.protocol.selection import some
 from airbyte_exec.types import StreamId
 
 
@@ -47,7 +48,7 @@ class Sink(Protocol):
         """Say that all was sent, and which streams are complete."""
         ...
 
-    def messages(self) -> AsyncIterator[list[State]]:
+    def messages(self) -> AsyncGenerator[list[State], None]:
         """Yield the states that are durable; ends when the sink has ended well, raises where it did not."""
         ...
 
@@ -61,10 +62,12 @@ class SourceFeed:
 
     Parameters:
         session: the running `read`.
+        streams: the streams of the catalog.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, streams: Collection[StreamId]) -> None:
         self._session = session
+        self._streams = _Known(streams)
 
     async def batches(self) -> AsyncGenerator[list[Records | State], None]:
         """Yield the data in order.
@@ -78,13 +81,30 @@ class SourceFeed:
                 yield batch
 
         await self._session.finish(exit_timeout=limits.exit)
-        failure = self._session.exit_error()
+        failure = self._session.exit_error(apart=self._streams)
         if failure is not None:
             raise failure
 
+        self._warn_of_statuses()
+
     def failed_streams(self) -> dict[StreamId, str]:
-        """Return the streams that the source itself says have failed."""
-        return self._session.facts.failed_streams()
+        """Return the streams of the catalog that the source itself says have failed."""
+        failed = self._session.facts.failed_streams()
+        return {self._streams[stream]: reason for stream, reason in failed.items() if stream in self._streams}
+
+    def _warn_of_statuses(self) -> None:
+        facts, name = self._session.facts, self._session.connector
+        ended = {self._streams[s] for s, status in facts.statuses.items() if s in self._streams and status in _TERMINAL}
+        open_ended = [str(stream) for stream in self._streams.all if stream not in ended]
+        if open_ended:
+            facts.warn(
+                f"{name} ended well and did not say whether it completed {some(open_ended)}: taken as complete, since "
+                "no stream was said to have failed."
+            )
+
+        strange = [str(stream) for stream in facts.statuses if stream not in self._streams]
+        if strange:
+            facts.warn(f"{name} told the status of streams that are not in the catalog: {some(strange)}.")
 
     def error(self, message: str) -> Exception:
         """Return an error of the source."""
@@ -138,20 +158,22 @@ class DestinationSink:
         self._input_ended = True
         await self._session.child.close_stdin()
 
-    async def messages(self) -> AsyncIterator[list[State]]:
+    async def messages(self) -> AsyncGenerator[list[State], None]:
         """Yield the states that it gives back, until it has ended.
 
         Raises:
             AirbyteConnectorWriteError: it did not end well, or before it got all of its input.
         """
         limits = self._session.options.limits
-        async for batch in self._session.batches():
-            states = [item for item in batch if isinstance(item, State)]
-            if len(states) < len(batch):
-                self._session.facts.warn(f"{self._session.connector} wrote records: a destination has none to write")
+        async with aclosing(self._session.batches()) as batches:
+            async for batch in batches:
+                states = [item for item in batch if isinstance(item, State)]
+                if len(states) < len(batch):
+                    name = self._session.connector
+                    self._session.facts.warn(f"{name} wrote records: a destination has none to write.")
 
-            if states:
-                yield states
+                if states:
+                    yield states
 
         await self._session.finish(exit_timeout=limits.exit)
         failure = self._session.exit_error()
@@ -164,6 +186,24 @@ class DestinationSink:
     def error(self, message: str) -> Exception:
         """Return an error of the destination."""
         return self._session.error(message)
+
+
+_TERMINAL = ("COMPLETE", "INCOMPLETE")
+
+
+class _Known:
+    """Finds the stream of the catalog that a source means: some say `""` where they have no namespace."""
+
+    def __init__(self, streams: Collection[StreamId]) -> None:
+        self.all = tuple(streams)
+        alike = {StreamId(stream.name, None if stream.namespace == "" else ""): stream for stream in streams}
+        self._found = {**{means: s for means, s in alike.items() if not s.namespace}, **{s: s for s in streams}}
+
+    def __contains__(self, stream: object) -> bool:
+        return stream in self._found
+
+    def __getitem__(self, stream: StreamId) -> StreamId:
+        return self._found[stream]
 
 
 def _complete(stream: StreamId) -> bytes:

@@ -114,7 +114,7 @@ def _reads_on(plan: StreamPlan, known: Saved) -> bool:
 
 
 def _keeps_state(plan: StreamPlan, known: StreamSaved) -> bool:
-    """Say whether what is saved of a stream is good for this sync: the state of one sync mode means nothing to another."""
+    """Say whether what is saved of a stream is good for this sync: one sync mode's state means nothing to another."""
     return not plan.refresh and known.full_refresh == _is_full_refresh(plan) and may_continue(known)
 
 

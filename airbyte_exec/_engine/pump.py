@@ -15,7 +15,7 @@ Whoever opened the feed and the sink stops them; this module only talks to them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NoReturn
@@ -24,17 +24,17 @@ import anyio
 
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.limits import TimeLimits
+from airbyte_exec._engine.confirming import Commit, Confirming
 from airbyte_exec._engine.ends import Feed, Sink, SinkClosedError
 from airbyte_exec._engine.options import OnCountMismatch
 from airbyte_exec._engine.progress import Progress, StreamProgress
 from airbyte_exec._engine.route import Route
-from airbyte_exec._state.ledger import CountMismatch, Ledger, UnknownStateError, join
+from airbyte_exec._state.ledger import Ledger
 from airbyte_exec._state.store import Changes
 from airbyte_exec.exceptions import PyAirbyteError
 from airbyte_exec.protocol.envelope import Records, State
 from airbyte_exec.types import StreamId
 
-Commit = Callable[[Changes], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 
@@ -83,18 +83,16 @@ class Pump:
         self._sink = sink
         self._ledger = ledger
         self._route = route
-        self._commit = commit
         self._progress = progress
         self._settings = settings
         self._notify = notify
         self._collected = anyio.Event()
         self._confirmed = anyio.Event()
         self._failed = False
+        self._warned_of_unknown = False
         self._sink_closed = False
         self._sink_failure: Exception | None = None
-        self.destination_counts = False
-        """Whether the sink counts records by itself (`destinationStats`)."""
-        self.warnings: list[str] = []
+        self.confirming = Confirming(ledger, commit, progress, on_count_mismatch=settings.on_count_mismatch)
 
     async def run(self) -> None:
         """Move everything.
@@ -148,6 +146,7 @@ class Pump:
         async with aclosing(self._feed.batches()) as batches:
             async for items in batches:
                 kept = [item for item in map(self._route.admit, items) if item is not None]
+                self._warn_of_unknown()
                 if kept:
                     wire = [self._pass(item) for item in kept]
                     progress.waiting_for = "destination"
@@ -156,6 +155,15 @@ class Pump:
                     progress.waiting_for = "source"
 
                 self._notify()
+
+    def _warn_of_unknown(self) -> None:
+        if self._route.unknown and not self._warned_of_unknown:
+            self._warned_of_unknown = True
+            logger.warning(
+                "The source sends records or states of streams that are not in the catalog (%s, …): they are counted, "
+                "and not forwarded.",
+                next(iter(self._route.unknown)),
+            )
 
     def _pass(self, item: Records | State) -> Records | State:
         """Note an item that is about to be sent, and return it under the names that the sink sees."""
@@ -174,14 +182,15 @@ class Pump:
         mismatch = self._ledger.saw_state(state, wire if isinstance(wire, State) else None)
         self._progress.states_sent += 1
         self._progress.bytes_read += len(state.line)
-        self._compare(mismatch, self._feed.error)
+        self.confirming.compare(mismatch, self._feed.error)
         return wire
 
     async def _end_well(self) -> None:
         await self._finish_input(self._route.streams)
+        before = self._ledger.committed_states
         changes = self._ledger.finish()
         if changes is not None:
-            await self._commit(changes)
+            await self.confirming.commit(changes, self._ledger.committed_states - before)
 
         missing = len(self._ledger.unconfirmed())
         if missing:
@@ -190,7 +199,6 @@ class Pump:
                 "the records before them is unknown."
             )
 
-        self._progress.states_committed = self._ledger.committed_states
         await self._complete(self._route.streams)
 
     async def _end_without(self, failed: dict[StreamId, str]) -> NoReturn:
@@ -204,12 +212,19 @@ class Pump:
                 ended_well = False  # some destinations refuse an end without COMPLETE: the source is at fault
 
             if ended_well and self._sink_failure is None:
-                await self._complete(done)
+                await self._complete(done - self._unconfirmed_streams())
         else:
             await self._wind_up(unfinished=frozenset(failed))
 
         reasons = "; ".join(f"{stream}: {reason}" for stream, reason in failed.items())
         raise self._feed.error(f"{len(failed)} of {len(self._route.streams)} streams failed: {reasons}")
+
+    def _unconfirmed_streams(self) -> frozenset[StreamId]:
+        states = self._ledger.unconfirmed()
+        if any(state.kind != "STREAM" for state in states):
+            return self._route.streams
+
+        return frozenset(state.streams[0][0] for state in states)
 
     async def _finish_input(self, completed: Collection[StreamId]) -> None:
         limit = self._settings.limits.destination_finish
@@ -247,7 +262,8 @@ class Pump:
             await self._collected.wait()
 
     async def _complete(self, streams: Collection[StreamId]) -> None:
-        await self._commit(Changes(None, {s: self._ledger.template(s, complete=True) for s in streams}))
+        changes = Changes(None, {s: self._ledger.template(s, complete=True) for s in streams})
+        await self.confirming.commit(changes)
         for stream in streams:
             self._progress.streams[stream].status = "complete"
 
@@ -255,8 +271,12 @@ class Pump:
 
     async def _collect(self, scope: anyio.CancelScope) -> None:
         try:
-            async for states in self._sink.messages():
-                await self._take_back(states)
+            async with aclosing(self._sink.messages()) as messages:
+                async for states in messages:
+                    await self.confirming.take(states, self._sink.error)
+                    self._confirmed.set()
+                    self._confirmed = anyio.Event()
+                    self._notify()
         except (PyAirbyteError, OSError) as error:
             self._sink_failure = error
             self._collected.set()
@@ -265,56 +285,6 @@ class Pump:
 
         self._collected.set()
         self._confirmed.set()
-
-    async def _take_back(self, states: list[State]) -> None:
-        changes: Changes | None = None
-        for state in states:
-            try:
-                echo = self._ledger.echoed(state)
-            except UnknownStateError as error:
-                if changes is not None:
-                    await self._commit(changes)
-
-                text = error.state.line.decode(errors="replace").strip()[:500]
-                raise self._sink.error(f"It confirmed a state that was never sent to it: {text}") from error
-
-            if echo.late:
-                self._warn("the destination confirmed a state again that it had confirmed before")
-
-            if echo.changes is not None:
-                changes = echo.changes if changes is None else join(changes, echo.changes)
-
-            self.destination_counts = self.destination_counts or state.destination_count is not None
-            for stream, count in echo.records.items():
-                self._progress.streams[stream].committed += count
-
-            self._compare(echo.mismatch, self._sink.error)
-
-        if changes is not None:
-            await self._commit(changes)
-            self._progress.states_committed = self._ledger.committed_states
-            self._confirmed.set()
-            self._confirmed = anyio.Event()
-            self._notify()
-
-    def _compare(self, mismatch: CountMismatch | None, error: Callable[[str], Exception]) -> None:
-        mode = self._settings.on_count_mismatch
-        if mismatch is None or mode == "off":
-            return
-
-        where = f"of stream {mismatch.stream} " if mismatch.stream else ""
-        text = (
-            f"the {mismatch.side} counts {mismatch.claimed:g} records {where}before a state; {mismatch.counted} passed"
-        )
-        if mode == "fail":
-            raise error(f"Counts differ: {text}.")
-
-        self._warn(f"counts differ: {text}")
-
-    def _warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
-            logger.warning("%s", text)
 
 
 def _count_delivered(streams: dict[StreamId, StreamProgress], items: list[Records | State]) -> None:

@@ -101,16 +101,15 @@ class Transfer:
     def _sum_up(self, feed: Feed, pump: Pump) -> None:
         summary, progress = self.summary, self.summary.progress
         summary.failed = feed.failed_streams()
-        summary.destination_counts = pump.destination_counts
+        summary.destination_counts = pump.confirming.sink_counts
         summary.unknown = dict(self.route.unknown)
-        progress.states_committed = self._ledger.committed_states
         progress.unknown_stream_records = sum(summary.unknown.values())
         progress.waiting_for = "nobody"
         for stream in summary.failed:
             if stream in progress.streams:
                 progress.streams[stream].status = "failed"
 
-        summary.warnings += [*self.plan.catalog.warnings, *self._state.warnings, *pump.warnings]
+        summary.warnings += [*self.plan.catalog.warnings, *self._state.warnings, *pump.confirming.warnings]
         if summary.unknown:
             names = ", ".join(str(stream) for stream in list(summary.unknown)[:10])
             summary.warnings.append(

@@ -226,7 +226,8 @@ def _is_ours(document: object) -> bool:
 
 
 def _find(document: dict[str, Any], pair: Pair) -> dict[str, Any] | None:
-    entries = [entry for entry in document["pairs"] if _names(entry) == (pair.source_name, pair.destination_name)]
+    pairs: list[dict[str, Any]] = document["pairs"]
+    entries = [entry for entry in pairs if _names(entry) == (pair.source_name, pair.destination_name)]
     for entry in entries:
         if _pair(entry) == pair:
             return entry

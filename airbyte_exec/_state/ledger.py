@@ -152,8 +152,8 @@ class Ledger:
         """Commit what needs no echo: the sync has ended well. See the last rule of this module."""
         changes: Changes | None = None
         for scope, queue in self._pending.items():
-            while queue and (last := self._last.get(scope)) is not None:
-                same = queue[0].digest(exact=True) == last.digest(exact=True)
+            while queue and (last := self._last_state(scope)) is not None:
+                same = value.exactly(queue[0].state) == value.exactly(last)
                 if not same or any(queue[0].records.values()):
                     break
 
@@ -172,6 +172,17 @@ class Ledger:
         state = saved.state if last is None or last.state.kind != "STREAM" else last.state.body
         position = saved.position if last is None else last.state.position
         return replace(saved, state=state, complete=complete, position=position)
+
+    def _last_state(self, scope: Scope) -> State | None:
+        """Return the state that was committed last, in this sync or before it."""
+        if scope in self._last:
+            return self._last[scope].state
+
+        saved = self._templates.get(scope) if scope is not None else None
+        if scope is None or saved is None or saved.state is None:
+            return None
+
+        return State(b"", "STREAM", ((scope, saved.state),), saved.state)
 
     def _find(self, echo: State, wire_scope: Scope, *, exact: bool) -> tuple[Scope, int] | None:
         digest = None

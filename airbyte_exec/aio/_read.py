@@ -87,6 +87,6 @@ class ReadFlow:
                 )
                 transfer.summary.facts[source.name] = session.facts
                 transfer.summary.progress.estimates = session.facts.estimates
-                await transfer.run(SourceFeed(session), sink)
+                await transfer.run(SourceFeed(session, plan.streams), sink)
 
             return ReadResult(cache, source.name, await write_result(transfer, state), source_key=state.pair.source_key)

@@ -102,4 +102,4 @@ class StraightFlow:
             )
             transfer.summary.facts[self.source.name] = reading.facts
             transfer.summary.progress.estimates = reading.facts.estimates
-            yield SourceFeed(reading), DestinationSink(writing, names)
+            yield SourceFeed(reading, transfer.plan.streams), DestinationSink(writing, names)

@@ -10,7 +10,7 @@ Leaving the context by an exception writes nothing more. What was committed stay
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ class CacheSink:
         await self._flush(completed, last=True)
         self._batches.close()
 
-    async def messages(self) -> AsyncIterator[list[State]]:
+    async def messages(self) -> AsyncGenerator[list[State], None]:
         """Yield the states that are durable, in order; ends when all is written.
 
         Raises:

@@ -1,0 +1,63 @@
+"""What a connector writes on stderr, in a file: masked, and made with the first byte, so silence leaves nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from airbyte_exec.secrets.masking import Masker
+
+LONGEST_PIECE = 1 << 16
+"""Bytes that are kept back for a line to end; a secret in a longer line may be cut in two, and be seen then."""
+
+logger = logging.getLogger(__name__)
+
+
+class StderrLog:
+    """A log file, readable by the user alone.
+
+    Parameters:
+        path: the file; its folder exists.
+        masker: replaces secrets; it may be exchanged while the connector runs.
+    """
+
+    def __init__(self, path: Path, masker: Masker) -> None:
+        self.path = path
+        self.masker = masker
+        self._rest = b""
+        self._file: int | None = None
+        self._is_broken = False
+
+    def take(self, chunk: bytes) -> None:
+        """Take a piece as it came, cut anywhere; whole lines go to the file."""
+        whole, newline, rest = (self._rest + chunk).rpartition(b"\n")
+        if len(rest) > LONGEST_PIECE:
+            whole, newline, rest = whole + newline + rest, b"", b""
+
+        self._rest = rest
+        self._write(whole + newline)
+
+    def close(self) -> None:
+        """Write what is left, and close the file."""
+        rest, self._rest = self._rest, b""
+        self._write(rest)
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _write(self, text: bytes) -> None:
+        if not text or self._is_broken:
+            return
+
+        try:
+            if self._file is None:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+                self._file = os.open(self.path, flags, 0o600)
+
+            masked = memoryview(self.masker.mask_bytes(text))
+            while masked:
+                masked = masked[os.write(self._file, masked) :]
+        except OSError as error:  # a full disk under a log must not stop the data
+            self._is_broken = True
+            logger.warning("The stderr of a connector is not logged any more: %s: %s", self.path, error)
