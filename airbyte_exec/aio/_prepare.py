@@ -30,9 +30,15 @@ def rename_catalog(configured: Any, names: Any) -> Any:
 
 
 async def prepare_source(source: AsyncSource, *, check: bool) -> None:
-    """Install, validate, check and discover; the last two side by side."""
+    """Install, validate, check and discover.
+
+    One after the other: where a token may be used once, the first of two that run at the same time ends the other's.
+    """
     await source.validate_config()
-    await side_by_side(source.discover, *([source.check] if check else []))
+    if check:
+        await source.check()
+
+    await source.discover()
 
 
 async def prepare_destination(destination: ConnectorCore, *, check: bool) -> None:
@@ -56,8 +62,11 @@ async def side_by_side(*functions: Callable[[], Awaitable[Any]]) -> None:
 
 @asynccontextmanager
 async def following_configs(state: PairState, *connectors: ConnectorCore) -> AsyncIterator[None]:
-    """Let state follow the configs that connectors make by themselves, for the length of the block."""
+    """Let state follow the configs that connectors make by themselves: before, and for the length of the block."""
     for connector in connectors:
+        for config in connector.own_configs:
+            await state.add_alias(config)
+
         connector.on_own_config.append(state.add_alias)
 
     try:

@@ -230,6 +230,12 @@ class AsyncSource(ConnectorCore):
             overrides=self.overrides,
             connector_name=self.name,
         )
+        if len(plan.streams) > 1:
+            raise exc.PyAirbyteInputError(
+                message=f"{self.name} has several streams of the name {name!r}.",
+                guidance=f"Say which one: {' or '.join(repr(str(found.stream)) for found in plan.streams)}.",
+            )
+
         return plan.catalog.streams[0]
 
     async def record_batches(self, stream: ConfiguredAirbyteStream) -> AsyncGenerator[list[bytes], None]:
@@ -247,8 +253,12 @@ class AsyncSource(ConnectorCore):
                 async with aclosing(session.batches(heartbeat=limits.source_heartbeat)) as batches:
                     async for items in batches:
                         for item in items:
-                            if isinstance(item, Records) and (found := item.only(frozenset({wanted}))) is not None:
-                                yield found.lines()
+                            if isinstance(item, Records):
+                                if len(item.counts) > 1 or wanted not in item.counts:
+                                    _warn_of_others(session, wanted, item)
+
+                                if (found := item.only(frozenset({wanted}))) is not None:
+                                    yield found.lines()
 
                 await session.finish(exit_timeout=limits.exit)
                 _raise_failure(session)
@@ -256,6 +266,12 @@ class AsyncSource(ConnectorCore):
     def _forget(self) -> None:
         super()._forget()
         self._catalog = None
+
+
+def _warn_of_others(session: Session, wanted: StreamId, records: Records) -> None:
+    others = [str(stream) for stream in records.counts if stream != wanted]
+    if session.facts.warn(f"{session.connector} sends records of streams that nobody asked for: they are left out."):
+        logger.warning("%s sends records of %s, which nobody asked for.", session.connector, ", ".join(others[:10]))
 
 
 def _raise_failure(session: Session) -> None:
