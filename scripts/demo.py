@@ -32,7 +32,7 @@ def sync() -> dict[str, Any]:
     if done.returncode:
         sys.exit(done.returncode)
 
-    result: dict[str, Any] = json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(done.stdout)["result"]
     return result
 
 

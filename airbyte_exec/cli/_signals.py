@@ -1,0 +1,119 @@
+"""Ctrl-C, SIGTERM and SIGHUP: the first one ends the work in order, the second one at once.
+
+While connectors run, the first signal cancels the task that runs them: they are stopped, their files are removed, what
+was confirmed is kept. A second one ends this process without a further step; the guardian then ends the connectors.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+if TYPE_CHECKING:
+    from airbyte_exec.cli._output import Output
+
+T = TypeVar("T")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """A signal asked this process to end.
+
+    Parameters:
+        number: the signal.
+        told: what to tell the user beside its name.
+        leaves_threads: a thread is still at work that cannot be stopped.
+    """
+
+    def __init__(self, number: int, *, told: str = "", leaves_threads: bool = False) -> None:
+        super().__init__(number)
+        self.number = number
+        self.told = told
+        self.leaves_threads = leaves_threads
+
+    @property
+    def name(self) -> str:
+        """The signal's name."""
+        return "Ctrl-C" if self.number == signal.SIGINT else signal.Signals(self.number).name
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell reports of a process that ended by this signal."""
+        return 128 + self.number
+
+    def __str__(self) -> str:
+        return f"Interrupted by {self.name}."
+
+
+class Signals:
+    """Takes the signals for as long as the block lasts. One that was ignored when we began stays ignored (nohup).
+
+    Parameters:
+        output: told that we are ending, and asked to give the terminal back.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+        self._cancel: Callable[[], object] | None = None
+        self._taken: int | None = None
+        self.told = ""
+        """What the user is told of the state of things when the work is interrupted."""
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._take)
+
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._taken is not None:
+            self._output.restore_terminal()
+            os._exit(128 + number)
+
+        self._taken = number
+        if self._cancel is None:
+            raise Interrupted(number)
+
+        self._cancel()
+
+    def run(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run an asynchronous function on a loop of its own, in this thread.
+
+        Raises:
+            Interrupted: a signal came; the function was cancelled, and has cleaned up.
+        """
+        import anyio
+
+        done: list[T] = []
+
+        async def run_cancellably() -> None:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+            with anyio.CancelScope() as scope:
+
+                def cancel() -> None:
+                    self._output.say("Ending the connectors … (once more: at once)")
+                    loop.call_soon_threadsafe(scope.cancel)
+
+                self._cancel = cancel
+                try:
+                    done.append(await function())
+                finally:
+                    self._cancel = None
+
+        anyio.run(run_cancellably)
+        if self._taken is not None:
+            raise Interrupted(self._taken, told=self.told, leaves_threads=self._output.is_stuck)
+
+        return done[0]
