@@ -1,0 +1,268 @@
+"""Kills a part of a sync at a random moment, looks at what is left, runs it again, and looks at the rows.
+
+A case is drawn from a seed. `python -m tests.crash.kills --number 200 --seed 1` runs many and prints those that break a
+promise; `test_kills.py` runs one of each kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psutil
+
+from mini import SOURCE_MINI, source_config, stream
+
+STRATEGIES = ("append", "merge", "replace")
+VICTIMS = ("us", "source", "destination")
+OLD_ROWS, ROWS = 300, 2_000
+DRIP = 0.0005  # seconds a record: the source takes a second and a half
+LONGEST_DELAY = 1.6  # seconds from the start of the victim to the kill
+LONGEST_DELAY_OF_REPLAY = 0.5  # a cache is written out much faster than this source is read
+GONE_LIMIT = 30.0  # seconds until everything that was killed must be gone
+RUN_LIMIT = 120.0
+WRITER = Path(__file__).with_name("writer.py")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is killed, when, and in which kind of sync."""
+
+    seed: int
+    strategy: str
+    cached: bool
+    victim: str
+    delay: float
+
+    @classmethod
+    def draw(
+        cls, seed: int, *, strategy: str | None = None, cached: bool | None = None, victim: str | None = None
+    ) -> Case:
+        dice = random.Random(seed)
+        drawn = (dice.choice(STRATEGIES), dice.random() < 0.5, dice.choice(VICTIMS))
+        cached = drawn[1] if cached is None else cached
+        victim = victim or drawn[2]
+        longest = LONGEST_DELAY_OF_REPLAY if cached and victim == "destination" else LONGEST_DELAY
+        return cls(seed, strategy or drawn[0], cached, victim, dice.uniform(0, longest))
+
+
+class Broken(AssertionError):
+    """A promise that was not kept."""
+
+
+def run_case(case: Case, folder: Path) -> str:
+    """Run one case in an empty folder, and return where the kill struck.
+
+    Raises:
+        Broken: a promise was not kept.
+    """
+    scene = _Scene(case, folder)
+    if case.strategy == "replace":
+        scene.set_rows(OLD_ROWS, pad=0)
+        scene.run_through()
+
+    scene.set_rows(ROWS, pad=20)
+    struck = scene.kill()
+    scene.expect_nothing_left()
+    if case.strategy == "replace":
+        scene.expect_old_or_new()
+
+    for _ in range(2):  # the second one has nothing to do, and must do no harm
+        scene.run_through()
+
+    scene.expect_all_rows()
+    scene.expect_nothing_left()
+    return struck
+
+
+class _Scene:
+    def __init__(self, case: Case, folder: Path) -> None:
+        self.case = case
+        self.folder = folder
+        self.temp = folder / "temp"
+        self.temp.mkdir()
+        self.rows = folder / "rows.duckdb"
+        self.script = folder / "script.json"
+        self.plan = folder / "plan.json"
+        config = source_config(streams=[stream(records=ROWS)], script_file=str(self.script))
+        plan = {
+            "source": config,
+            "executable": str(SOURCE_MINI),
+            "rows": str(self.rows),
+            "cache": str(folder / "cache.duckdb"),
+            "cached": case.cached,
+            "strategy": case.strategy,
+        }
+        self.plan.write_text(json.dumps(plan), encoding="utf-8")
+
+    def set_rows(self, number: int, *, pad: int) -> None:
+        """Change what the source has, but not its config."""
+        body = {"streams": [stream(records=number, pad=pad)], "state_every": 50, "drip": DRIP if pad else 0}
+        self.script.write_text(json.dumps(body), encoding="utf-8")
+
+    def start(self) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "AIRBYTE_CACHE_ROOT": str(self.folder / "cache"),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "TMPDIR": str(self.temp),
+        }
+        return subprocess.Popen(
+            [sys.executable, str(WRITER), str(self.plan)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run_through(self) -> dict[str, Any]:
+        process = self.start()
+        output, complaints = process.communicate(timeout=RUN_LIMIT)
+        if process.returncode != 0:
+            raise Broken(f"a run that nobody disturbed failed:\n{complaints}")
+
+        result: dict[str, Any] = json.loads(output)
+        return result
+
+    def kill(self) -> str:
+        """Start a run, wait for its connectors, and kill one part of it."""
+        process = self.start()
+        try:
+            victim = self._find_victim(process)
+            if victim is None:
+                return "nothing: it was over before"
+
+            time.sleep(self.case.delay)
+            try:
+                victim.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                return "nothing: it was over before"
+
+            return "a running sync"
+        finally:
+            process.communicate(timeout=RUN_LIMIT)
+
+    def _find_victim(self, process: subprocess.Popen[str]) -> psutil.Process | None:
+        """Wait for the connectors; both are there as soon as the source reads."""
+        is_destination = self.case.victim == "destination"
+        words, command = ("destination_local", "write") if is_destination else ("source-mini", "read")
+        parent = psutil.Process(process.pid)
+        while process.poll() is None:
+            try:
+                for child in parent.children(recursive=True):
+                    line = child.cmdline()
+                    if command in line and any(words in word for word in line):
+                        return parent if self.case.victim == "us" else child
+            except psutil.NoSuchProcess:
+                continue
+
+            time.sleep(0.005)
+
+        return None
+
+    def expect_nothing_left(self) -> None:
+        """No process and no file of the run may be left."""
+        end = time.monotonic() + GONE_LIMIT
+        while left := self._left():
+            if time.monotonic() > end:
+                raise Broken(f"still there: {left}")
+
+            time.sleep(0.02)
+
+    def _left(self) -> list[str]:
+        mark = str(self.folder)
+        processes = []
+        for process in psutil.process_iter():
+            try:
+                if process.pid != os.getpid() and process.environ().get("TMPDIR", "").startswith(mark):
+                    processes.append(f"{process.pid} {process.cmdline()}")
+            except psutil.Error:
+                continue
+
+        return [*processes, *(str(path) for path in self.temp.rglob("*"))]
+
+    def _ids(self) -> tuple[Counter[int], Counter[bool]]:
+        with duckdb.connect(str(self.rows), read_only=True) as connection:
+            found = connection.sql("SELECT column_name FROM information_schema.columns WHERE table_name = 'users'")
+            has_pad = ("pad",) in found.fetchall()
+            rows = connection.sql(f"SELECT id, {'pad IS NOT NULL' if has_pad else 'false'} FROM users").fetchall()
+
+        return Counter(row[0] for row in rows), Counter(row[1] for row in rows)
+
+    def expect_old_or_new(self) -> None:
+        ids, new = self._ids()
+        old = ids == Counter(range(1, OLD_ROWS + 1)) and set(new) == {False}
+        if not old and not (ids == Counter(range(1, ROWS + 1)) and set(new) == {True}):
+            raise Broken(f"neither the old rows nor the new ones: {len(ids)} ids, {dict(new)} with new data")
+
+    def expect_all_rows(self) -> None:
+        ids, _ = self._ids()
+        missing = set(range(1, ROWS + 1)) - set(ids)
+        if missing:
+            raise Broken(f"{len(missing)} rows are missing, such as {min(missing)}")
+
+        twice = sum(1 for count in ids.values() if count > 1)
+        if twice and self.case.strategy != "append":
+            raise Broken(f"{twice} rows are there more than once")
+
+        if len(ids) != ROWS:
+            raise Broken(f"{len(ids)} rows that the source does not have")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--number", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    cases = [Case.draw(given.seed + n) for n in range(given.number)]
+    with ThreadPoolExecutor(given.jobs) as pool:
+        outcomes = list(pool.map(_outcome, cases))
+
+    for (strategy, flow, victim), results in sorted(_table(cases, outcomes).items()):
+        print(f"{strategy:8} {flow:9} {victim:12} {dict(results)}")
+
+    broken = [(case, outcome) for case, outcome in zip(cases, outcomes, strict=True) if outcome.startswith("BROKEN")]
+    for case, outcome in broken:
+        print(case, outcome)
+
+    print(f"{len(cases) - len(broken)} passed, {len(broken)} failed")
+    return 1 if broken else 0
+
+
+def _outcome(case: Case) -> str:
+    folder = Path(tempfile.mkdtemp(prefix="kills-"))
+    try:
+        outcome = run_case(case, folder)
+    except Broken as error:
+        return f"BROKEN {error} ({folder})"
+
+    shutil.rmtree(folder)
+    return outcome
+
+
+def _table(cases: list[Case], outcomes: list[str]) -> dict[tuple[str, str, str], Counter[str]]:
+    table: dict[tuple[str, str, str], Counter[str]] = {}
+    for case, outcome in zip(cases, outcomes, strict=True):
+        key = (case.strategy, "cached" if case.cached else "straight", case.victim)
+        table.setdefault(key, Counter())[outcome if not outcome.startswith("BROKEN") else "BROKEN"] += 1
+
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
