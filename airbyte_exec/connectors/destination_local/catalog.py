@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from airbyte_exec.connectors.destination_local.failure import wrong_config
 from airbyte_exec.types import StreamId
+
+Mode: TypeAlias = Literal["append", "overwrite", "append_dedup"]
+_MODES: dict[str, Mode] = {"append": "append", "overwrite": "overwrite", "append_dedup": "append_dedup"}
 
 
 class _Stream(msgspec.Struct):
@@ -53,7 +56,7 @@ class ConfiguredStream:
 
     id: StreamId
     json_schema: dict[str, Any]
-    mode: Literal["append", "overwrite", "append_dedup"]
+    mode: Mode
     primary_key: tuple[tuple[str, ...], ...] = ()
     cursor: tuple[str, ...] = ()
     generation: int | None = None
@@ -91,7 +94,7 @@ def _configured(entry: _Configured) -> ConfiguredStream:
     stream = entry.stream
     name = StreamId(stream.name, stream.namespace)
     mode = entry.destination_sync_mode
-    if mode not in ("append", "overwrite", "append_dedup"):
+    if mode not in _MODES:
         raise wrong_config(
             f"Stream {str(name)!r}: the destination sync mode {mode!r} is not supported.",
             "It must be append, overwrite or append_dedup.",
@@ -113,7 +116,7 @@ def _configured(entry: _Configured) -> ConfiguredStream:
     return ConfiguredStream(
         id=name,
         json_schema=stream.json_schema,
-        mode=mode,  # type: ignore[arg-type]  # checked above
+        mode=_MODES[mode],
         primary_key=tuple(tuple(path) for path in key),
         cursor=tuple(cursor or entry.cursor_field or stream.default_cursor_field or ()),
         generation=generation,

@@ -4,6 +4,8 @@ The types are those of a cache. The names are the source's own, which a destinat
 where SQL cannot tell two of them apart.
 """
 
+# ruff: noqa: S608 - every name in SQL text is quoted by `ident` or `literal`
+
 from __future__ import annotations
 
 from collections import Counter
@@ -13,7 +15,18 @@ from airbyte_exec.caches._schema import Column, columns_of, suffixed
 from airbyte_exec.caches._sql import ident, listed, literal
 from airbyte_exec.caches._transform import parsed, select_rows
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
-from airbyte_exec.records import EXTRACTED_AT, INTERNAL_COLUMNS, META, RAW_ID
+from airbyte_exec.constants import (
+    AB_EXTRACTED_AT_COLUMN as EXTRACTED_AT,
+)
+from airbyte_exec.constants import (
+    AB_INTERNAL_COLUMNS as INTERNAL_COLUMNS,
+)
+from airbyte_exec.constants import (
+    AB_META_COLUMN as META,
+)
+from airbyte_exec.constants import (
+    AB_RAW_ID_COLUMN as RAW_ID,
+)
 
 GENERATION = "_airbyte_generation_id"
 WHOLE = Column("", "_airbyte_data", "JSON")

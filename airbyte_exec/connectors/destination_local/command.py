@@ -106,10 +106,19 @@ def _write(options: dict[str, Path]) -> None:
 
 
 def _stop_at_once_when_asked() -> None:
-    """End this process on SIGTERM and SIGINT, also while a long query runs: the disk is right at every moment."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPED)  # threads that start later inherit it
+    """End this process on SIGTERM and SIGINT, also while a long query runs: the disk is right at every moment.
 
-    def wait() -> NoReturn:
-        os._exit(_STOPPED[signal.Signals(signal.sigwait(_STOPPED))])
+    The handler runs before anything that a later end of stdin could do. It waits for the query of the main thread,
+    however, and the thread does not.
+    """
 
-    threading.Thread(target=wait, daemon=True, name="stop").start()
+    def stop(number: int, _frame: object) -> NoReturn:
+        os._exit(_STOPPED[signal.Signals(number)])
+
+    for number in _STOPPED:
+        signal.signal(number, stop)
+
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    threading.Thread(target=lambda: stop(os.read(woken, 1)[0], None), daemon=True, name="stop").start()

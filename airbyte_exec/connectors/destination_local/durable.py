@@ -7,10 +7,13 @@ import errno
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from airbyte_exec.connectors.destination_local.failure import wrong_config
 
 _MANY = 32
 """From so many paths on, one sync of the filesystem is cheaper than an fsync of each (about 5 ms)."""
@@ -72,6 +75,22 @@ def restore_aside(live: Path, aside: Path) -> None:
         shutil.rmtree(aside)
     else:
         aside.rename(live)
+
+
+def try_to_make(folder: Path) -> None:
+    """Find out whether files can be made in a folder, or in the nearest one above it that exists.
+
+    Raises:
+        DestinationFailure: they cannot.
+    """
+    above = folder
+    while not above.exists():
+        above = above.parent
+
+    try:
+        tempfile.TemporaryFile(dir=above).close()
+    except OSError as error:
+        raise wrong_config(f"{folder} cannot be written to: {error.strerror}: {above}.") from error
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
-from airbyte_exec.connectors.destination_local.durable import restore_aside, swap_folders, sync_paths
+from airbyte_exec.connectors.destination_local.durable import restore_aside, swap_folders, sync_paths, try_to_make
 from airbyte_exec.connectors.destination_local.failure import DestinationFailure, wrong_config
 from airbyte_exec.connectors.destination_local.place import (
     HIDDEN,
@@ -39,6 +39,7 @@ class PartWriter(Protocol):
 
     def merge(self, stream: ConfiguredStream, parts: Sequence[Path], path: Path) -> bool:
         """Write what is left of the parts, oldest first, when each key keeps its newest row; False: nothing is."""
+        ...
 
     def close(self) -> None:
         """Let go of what is held."""
@@ -296,11 +297,7 @@ def check(settings: Settings) -> None:
     if above.exists() and not above.is_dir():
         raise wrong_config(f"{above} is a file; the format {settings.format} needs a folder.")
 
-    while not above.exists():
-        above = above.parent
-
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise wrong_config(f"{settings.path} cannot be written to: {above} does not allow it.")
+    try_to_make(above)
 
 
 __all__ = ["MARKER", "FolderStore", "PartWriter", "check"]

@@ -1,5 +1,7 @@
 """One row for each key in DuckDB: what was staged goes into the table, the newest row of a key wins."""
 
+# ruff: noqa: S608 - every name in SQL text is quoted by `ident` or `literal`
+
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence

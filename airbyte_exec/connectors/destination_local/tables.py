@@ -4,6 +4,8 @@ Rows that wait lie in the same schema, in a table named `_airbyte_staged_` and t
 table, but cannot move it to another schema.
 """
 
+# ruff: noqa: S608 - every name in SQL text is quoted by `ident` or `literal`
+
 from __future__ import annotations
 
 import json
@@ -16,6 +18,7 @@ from airbyte_exec.caches._schema import Column
 from airbyte_exec.caches._sql import ident, listed
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
 from airbyte_exec.connectors.destination_local.columns import columns_for, typed_columns
+from airbyte_exec.connectors.destination_local.durable import try_to_make
 from airbyte_exec.connectors.destination_local.evolving import changes, fitted
 from airbyte_exec.connectors.destination_local.failure import DestinationFailure, wrong_config
 from airbyte_exec.connectors.destination_local.loading import Loader
@@ -143,9 +146,8 @@ class TableStore:
         self._database.execute("COMMIT")  # an error leaves the transaction open, and this process ends without it
         self._changed.clear()
 
-    def _note(self, place: _Place, **changed: object) -> None:
-        place.entry = replace(place.entry, **changed)  # type: ignore[arg-type]  # fields of Entry
-        self._changed[place.stream.id] = place.entry
+    def _note(self, place: _Place, entry: Entry) -> None:
+        self._changed[place.stream.id] = place.entry = entry
 
     def _settle(self, places: list[_Place]) -> None:
         """Do with the rows that an earlier run left what the route says."""
@@ -154,7 +156,7 @@ class TableStore:
                 if place.way.leftover == "drop":
                     self._drop_staged(place)
                 elif place.way.leftover == "adopt":
-                    self._note(place, purpose="merge", generation=None)
+                    self._note(place, replace(place.entry, purpose="merge", generation=None))
                 elif place.way.leftover == "fold" and place.stream.merges:
                     self._merge(place)
                 elif place.way.leftover == "fold":
@@ -180,9 +182,8 @@ class TableStore:
         self._run([f"DROP TABLE IF EXISTS {place.live}"])
         self._run([f"ALTER TABLE {place.staged} RENAME TO {ident(place.entry.table_name)}"])
         self._types[place.live.lower()] = self._types.pop(place.staged.lower())
-        self._note(
-            place, live=True, replaced=into.generation, purpose=None, generation=None, merge_key=_key_of(place.stream)
-        )
+        done = replace(place.entry, live=True, purpose=None, generation=None)
+        self._note(place, replace(done, replaced=into.generation, merge_key=_key_of(place.stream)))
 
     def _merge(self, place: _Place) -> None:
         key = _key_of(place.stream)
@@ -196,7 +197,7 @@ class TableStore:
             self._run(merging.into(place.live, place.staged))
             self._drop_staged(place)
 
-        self._note(place, merge_key=key)
+        self._note(place, replace(place.entry, merge_key=key))
 
     def _merging(self, place: _Place) -> Merge:
         columns = self._columns(place)
@@ -210,7 +211,7 @@ class TableStore:
 
         if place.entry.purpose is None:
             self._create(place, place.staged)
-            self._note(place, purpose=into.purpose, generation=into.generation)
+            self._note(place, replace(place.entry, purpose=into.purpose, generation=into.generation))
 
         self._evolve(place.staged, typed_columns(self._columns(place)))
         return place.staged
@@ -218,11 +219,11 @@ class TableStore:
     def _ensure_live(self, place: _Place, *, key_stays: bool = False) -> None:
         if not place.entry.live:
             self._create(place, place.live)
-            self._note(place, live=True)
+            self._note(place, replace(place.entry, live=True))
 
         if place.entry.merge_key is not None and not key_stays:
             # Rows that are merely added may repeat a key.
-            self._note(place, merge_key=None)
+            self._note(place, replace(place.entry, merge_key=None))
 
         self._evolve(place.live, typed_columns(self._columns(place)))
 
@@ -256,7 +257,7 @@ class TableStore:
     def _drop_staged(self, place: _Place) -> None:
         self._run([f"DROP TABLE IF EXISTS {place.staged}"])
         self._types.pop(place.staged.lower(), None)
-        self._note(place, purpose=None, generation=None)
+        self._note(place, replace(place.entry, purpose=None, generation=None))
 
     def _columns(self, place: _Place) -> list[Column]:
         if place.columns is None:
@@ -296,8 +297,6 @@ def check(settings: Settings) -> None:
     Raises:
         DestinationFailure: it cannot.
     """
-    import os
-
     if settings.path.is_dir():
         raise wrong_config(f"{settings.path} is a folder; the format duckdb needs a file.")
 
@@ -305,12 +304,7 @@ def check(settings: Settings) -> None:
         connect(settings).close()
         return
 
-    above = settings.path.parent
-    while not above.exists():
-        above = above.parent
-
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise wrong_config(f"{settings.path} cannot be made: {above} does not allow it.")
+    try_to_make(settings.path.parent)
 
 
 def _key_of(stream: ConfiguredStream) -> str | None:

@@ -4,6 +4,8 @@ An integer column of a Parquet part is INT64 where every value of the part fits,
 would write its 128-bit integers as doubles. In CSV a NULL is nothing between two commas, and an empty text is `""`.
 """
 
+# ruff: noqa: S608 - every name in SQL text is quoted by `ident` or `literal`
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -26,10 +26,21 @@ SCHEMA = {
 Json = dict[str, Any]
 
 
-def stream(name: str = "users", mode: str = "append", *, generation: int | None = None, minimum: int | None = 0,
-           namespace: str | None = None, **more: Any) -> Json:
+def stream(
+    name: str = "users",
+    mode: str = "append",
+    *,
+    generation: int | None = None,
+    minimum: int | None = 0,
+    namespace: str | None = None,
+    **more: Any,
+) -> Json:
     """Return a configured stream; a replace is `minimum == generation`."""
-    body: Json = {"name": name, "json_schema": more.pop("json_schema", SCHEMA), "supported_sync_modes": ["full_refresh"]}
+    body: Json = {
+        "name": name,
+        "json_schema": more.pop("json_schema", SCHEMA),
+        "supported_sync_modes": ["full_refresh"],
+    }
     if namespace is not None:
         body["namespace"] = namespace
 
@@ -65,7 +76,11 @@ def state(value: Any, name: str = "users", namespace: str | None = None, **more:
 
 def status(name: str = "users", what: str = "COMPLETE", namespace: str | None = None) -> bytes:
     descriptor = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
-    trace = {"type": "STREAM_STATUS", "emitted_at": 1.0, "stream_status": {"stream_descriptor": descriptor, "status": what}}
+    trace = {
+        "type": "STREAM_STATUS",
+        "emitted_at": 1.0,
+        "stream_status": {"stream_descriptor": descriptor, "status": what},
+    }
     return json.dumps({"type": "TRACE", "trace": trace}).encode() + b"\n"
 
 
