@@ -63,7 +63,7 @@ class AsyncSource(ConnectorCore):
     ) -> None:
         self._catalog: AirbyteCatalog | None = None
         super().__init__(*args, **kwargs)
-        self.selected: list[str] | Literal["*"] | None = None
+        self.selected: list[str | StreamId] | Literal["*"] | None = None
         self.cursor_keys = dict(cursor_key_overrides or {})
         self.primary_keys: dict[str, str | Sequence[str]] = dict(primary_key_overrides or {})
         if streams is not None:
@@ -165,7 +165,7 @@ class AsyncSource(ConnectorCore):
         if self.selected == "*":
             return await self.get_available_streams()
 
-        return list(self.selected or [])
+        return [str(stream) for stream in self.selected or ()]
 
     @asynccontextmanager
     async def reading(

@@ -24,7 +24,6 @@ from typing import Any
 
 import duckdb
 import psutil
-
 from mini import SOURCE_MINI, source_config, stream
 
 STRATEGIES = ("append", "merge", "replace")
@@ -60,7 +59,7 @@ class Case:
         return cls(seed, strategy or drawn[0], cached, victim, dice.uniform(0, longest))
 
 
-class Broken(AssertionError):
+class BrokenPromiseError(AssertionError):
     """A promise that was not kept."""
 
 
@@ -68,7 +67,7 @@ def run_case(case: Case, folder: Path) -> str:
     """Run one case in an empty folder, and return where the kill struck.
 
     Raises:
-        Broken: a promise was not kept.
+        BrokenPromiseError: a promise was not kept.
     """
     scene = _Scene(case, folder)
     if case.strategy == "replace":
@@ -133,7 +132,7 @@ class _Scene:
         process = self.start()
         output, complaints = process.communicate(timeout=RUN_LIMIT)
         if process.returncode != 0:
-            raise Broken(f"a run that nobody disturbed failed:\n{complaints}")
+            raise BrokenPromiseError(f"a run that nobody disturbed failed:\n{complaints}")
 
         result: dict[str, Any] = json.loads(output)
         return result
@@ -179,7 +178,7 @@ class _Scene:
         end = time.monotonic() + GONE_LIMIT
         while left := self._left():
             if time.monotonic() > end:
-                raise Broken(f"still there: {left}")
+                raise BrokenPromiseError(f"still there: {left}")
 
             time.sleep(0.02)
 
@@ -207,20 +206,20 @@ class _Scene:
         ids, new = self._ids()
         old = ids == Counter(range(1, OLD_ROWS + 1)) and set(new) == {False}
         if not old and not (ids == Counter(range(1, ROWS + 1)) and set(new) == {True}):
-            raise Broken(f"neither the old rows nor the new ones: {len(ids)} ids, {dict(new)} with new data")
+            raise BrokenPromiseError(f"neither the old rows nor the new ones: {len(ids)} ids, {dict(new)} with new data")
 
     def expect_all_rows(self) -> None:
         ids, _ = self._ids()
         missing = set(range(1, ROWS + 1)) - set(ids)
         if missing:
-            raise Broken(f"{len(missing)} rows are missing, such as {min(missing)}")
+            raise BrokenPromiseError(f"{len(missing)} rows are missing, such as {min(missing)}")
 
         twice = sum(1 for count in ids.values() if count > 1)
         if twice and self.case.strategy != "append":
-            raise Broken(f"{twice} rows are there more than once")
+            raise BrokenPromiseError(f"{twice} rows are there more than once")
 
         if len(ids) != ROWS:
-            raise Broken(f"{len(ids)} rows that the source does not have")
+            raise BrokenPromiseError(f"{len(ids)} rows that the source does not have")
 
 
 def main() -> int:
@@ -234,13 +233,13 @@ def main() -> int:
         outcomes = list(pool.map(_outcome, cases))
 
     for (strategy, flow, victim), results in sorted(_table(cases, outcomes).items()):
-        print(f"{strategy:8} {flow:9} {victim:12} {dict(results)}")
+        sys.stdout.write(f"{strategy:8} {flow:9} {victim:12} {dict(results)}\n")
 
     broken = [(case, outcome) for case, outcome in zip(cases, outcomes, strict=True) if outcome.startswith("BROKEN")]
     for case, outcome in broken:
-        print(case, outcome)
+        sys.stdout.write(f"{case} {outcome}\n")
 
-    print(f"{len(cases) - len(broken)} passed, {len(broken)} failed")
+    sys.stdout.write(f"{len(cases) - len(broken)} passed, {len(broken)} failed\n")
     return 1 if broken else 0
 
 
@@ -248,7 +247,7 @@ def _outcome(case: Case) -> str:
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
     try:
         outcome = run_case(case, folder)
-    except Broken as error:
+    except BrokenPromiseError as error:
         return f"BROKEN {error} ({folder})"
 
     shutil.rmtree(folder)

@@ -20,7 +20,7 @@ def main(plan: dict[str, Any]) -> None:
         write_strategy=plan["strategy"],
         options=ab.WriteOptions(check=False, limits=ab.TimeLimits(acknowledge=2, exit=10)),
     )
-    print(json.dumps(result.to_dict()))
+    sys.stdout.write(json.dumps(result.to_dict()))
 
 
 if __name__ == "__main__":
