@@ -118,7 +118,8 @@ def choose_flow(
         )
 
     if cache is False:
-        return StraightFlow(source=source_data, store=pair_store(state_cache, None), **common)
+        known = _default_cache_store() if state_cache is None else None
+        return StraightFlow(source=source_data, store=pair_store(state_cache, None), also_known_to=known, **common)
 
     used = _default_cache() if cache is None else cache
     return CachedFlow(source=source_data, cache=used, store=pair_store(state_cache, used), **common)
@@ -128,6 +129,14 @@ def _default_cache() -> CacheBase:
     from airbyte_exec.caches import get_default_cache
 
     return get_default_cache()
+
+
+def _default_cache_store() -> StateStore | None:
+    """Return the state of the default cache, if there is one: writes through it may have confirmed the same pair."""
+    if not (constants.cache_root() / "default_cache" / "default_cache.duckdb").exists():
+        return None
+
+    return _default_cache().state_store()
 
 
 def pair_store(state_cache: StateCache, cache: CacheBase | None) -> StateStore | None:

@@ -14,8 +14,8 @@ from airbyte_exec._engine.ends import DestinationSink, SourceFeed
 from airbyte_exec._engine.options import WriteOptions
 from airbyte_exec._engine.plan import plan_sync
 from airbyte_exec._engine.transfer import Transfer
-from airbyte_exec._state.pair import open_pair
-from airbyte_exec._state.store import StateStore
+from airbyte_exec._state.pair import PairState, open_pair
+from airbyte_exec._state.store import Saved, StateStore
 from airbyte_exec.aio._outcome import with_result, write_result
 from airbyte_exec.aio._prepare import (
     following_configs,
@@ -43,6 +43,7 @@ class StraightFlow:
         strategy: how rows meet those that are there.
         force_full_refresh: read everything again.
         store: where the pair's state is kept; None for nowhere.
+        also_known_to: another store that may know the pair: what that has committed later counts.
         options: the rest.
     """
 
@@ -52,6 +53,7 @@ class StraightFlow:
     strategy: WriteStrategy
     force_full_refresh: bool
     store: StateStore | None
+    also_known_to: StateStore | None = None
     options: WriteOptions
 
     async def run(self) -> WriteResult:
@@ -68,15 +70,8 @@ class StraightFlow:
                 force_full_refresh=self.force_full_refresh,
                 supported=await destination.supported_sync_modes(),
             )
-            state = await open_pair(
-                self.store,
-                source_name=source.name,
-                source_config=source.given_config,
-                destination_name=destination.name,
-                destination_config=destination.given_config,
-                state_key=self.options.state_key,
-            )
-            plan = plan_sync(catalog, await state.load(), now_ms=round(time.time() * 1000))
+            state = await self._open_state(self.store)
+            plan = plan_sync(catalog, await self._load(state), now_ms=round(time.time() * 1000))
             transfer = Transfer(plan, state, self.options, source_name=source.name, destination_name=destination.name)
             async with with_result(transfer, state):
                 await transfer.begin()
@@ -84,6 +79,29 @@ class StraightFlow:
                     await transfer.run(feed, sink)
 
             return await write_result(transfer, state)
+
+    async def _open_state(self, store: StateStore | None) -> PairState:
+        return await open_pair(
+            store,
+            source_name=self.source.name,
+            source_config=self.source.given_config,
+            destination_name=self.destination.name,
+            destination_config=self.destination.given_config,
+            state_key=self.options.state_key,
+        )
+
+    async def _load(self, state: PairState) -> Saved | None:
+        """Return what is known of the pair: what its destination confirmed last, through a cache or not."""
+        saved = await state.load()
+        if self.also_known_to is None:
+            return saved
+
+        other = await (await self._open_state(self.also_known_to)).load()
+        if other is None or (saved is not None and saved.last_updated >= other.last_updated):
+            return saved
+
+        state.warnings.clear()
+        return other
 
     @asynccontextmanager
     async def _both(self, transfer: Transfer) -> AsyncIterator[tuple[SourceFeed, DestinationSink]]:
