@@ -11,6 +11,7 @@ from airbyte_exec._connector.writer import AirbyteWriterInterface
 from airbyte_exec._engine.options import DEFAULT_WRITE_OPTIONS, WriteOptions, WriteOverrides
 from airbyte_exec.aio.destination import AsyncDestination
 from airbyte_exec.callbacks import ConfigChangeCallback
+from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.executors.base import Executor
 from airbyte_exec.sources.base import Source
 from airbyte_exec.strategies import WriteStrategy
@@ -18,6 +19,10 @@ from airbyte_exec.strategies import WriteStrategy
 if TYPE_CHECKING:
     from airbyte_exec.caches.base import CacheBase
     from airbyte_exec.results import ReadResult, WriteResult
+
+
+_DUCKDB_PATHS = {"destination-duckdb": "destination_path", "destination-local": "path"}
+"""Destinations that write a DuckDB file, and the key of their config that names it."""
 
 
 class Destination(ConnectorBase, AirbyteWriterInterface):
@@ -50,6 +55,33 @@ class Destination(ConnectorBase, AirbyteWriterInterface):
         )
         if validate and config is not None:
             self.validate_config()
+
+    @property
+    def is_cache_supported(self) -> bool:
+        """Whether `get_sql_cache` can open what this destination writes."""
+        return self.name in _DUCKDB_PATHS
+
+    def get_sql_cache(self, *, schema_name: str | None = None) -> CacheBase:
+        """Return a cache on the database that this destination writes to, to query what it holds.
+
+        Parameters:
+            schema_name: the schema to look at; the destination's own where it is left out.
+
+        Raises:
+            ValueError: the destination does not write to a database that is known here.
+            AirbyteConnectorConfigurationMissingError: it has no config yet.
+        """
+        from airbyte_exec.caches import DuckDBCache
+
+        config = self.get_config()
+        if not self.is_cache_supported or config.get("format", "duckdb") != "duckdb":
+            raise PyAirbyteInputError(
+                message=f"What {self.name} writes cannot be opened as a cache.",
+                guidance=f"It works for {', '.join(_DUCKDB_PATHS)} with a DuckDB file.",
+            )
+
+        path = str(config[_DUCKDB_PATHS[self.name]])
+        return DuckDBCache(db_path=path, schema_name=schema_name or str(config.get("schema") or "main"))
 
     def write(
         self,
