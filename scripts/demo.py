@@ -1,7 +1,7 @@
 """The main job, for real: source-faker from PyPI into a DuckDB file, by two child processes. Run by `make demo`.
 
 Run it twice: the second run continues from the state that the first one committed, and says what it did not have to
-read. Everything lies in `.demo/`; remove that folder to begin anew.
+read. Everything lies in one folder, `.demo/` unless another one is named: demo.py [FOLDER]. Remove it to begin anew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent.parent / ".demo"
+HERE = Path(sys.argv[1] if sys.argv[1:] else Path(__file__).parents[1] / ".demo").resolve()
 SOURCE = "pypi:airbyte-source-faker==7.2.1"
 # always_updated is false: with its default, true, this source reads all of its rows anew each time, state or no state.
 SOURCE_CONFIG = {"count": 1000, "records_per_slice": 100, "always_updated": False}
@@ -58,17 +58,20 @@ def main() -> None:
     after = count_rows()
     print(f"\nsource-faker -> destination-local: {result['processed_records']:,} records in this run")
 
-    for table, rows in after.items():
-        there = before.get(table, 0)
-        kept = f", {there:,} of them from before: its state said so, they were not read again" if there else ""
-        print(f"  {table:<10} {rows:>6,} rows{kept}")
+    for stream in result["streams"]:
+        name, there = stream["name"], before.get(stream["name"], 0)
+        how = (
+            f"continued from its state, {there:,} were there already" if stream["continued"] else "read from its start"
+        )
+        print(f"  {name:<10} {after.get(name, 0):>6,} rows: {stream['records_read']:,} read now, {how}")
 
     print(f"\nThe rows are in {HERE / DESTINATION_CONFIG['path']}")
 
-    if before:
-        print("This run continued from the committed state (the source is set to always_updated: false).")
+    if all(stream["continued"] for stream in result["streams"]):
+        kept = sum(before.values()) - result["processed_records"]
+        print(f"{kept:,} rows did not have to be read again (the source is set to always_updated: false).")
     else:
-        print("Run it again: it will continue from the committed state and read nothing twice.")
+        print("Run it again: it will continue from the committed state, and read nothing twice.")
 
 
 if __name__ == "__main__":
