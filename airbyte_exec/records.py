@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from airbyte_exec.constants import AB_EXTRACTED_AT_COLUMN as EXTRACTED_AT
-from airbyte_exec.constants import AB_META_COLUMN as META
-from airbyte_exec.constants import AB_RAW_ID_COLUMN as RAW_ID
+from airbyte_exec.constants import AB_EXTRACTED_AT_COLUMN, AB_META_COLUMN, AB_RAW_ID_COLUMN
 from airbyte_exec.exceptions import PyAirbyteNameNormalizationError
 
 if TYPE_CHECKING:
     from airbyte_exec.protocol.models import AirbyteRecordMessage
 
+RAW_ID = AB_RAW_ID_COLUMN
+EXTRACTED_AT = AB_EXTRACTED_AT_COLUMN
+META = AB_META_COLUMN
 INTERNAL_COLUMNS = (RAW_ID, EXTRACTED_AT, META)
 """The columns that every table has beside those of the stream, in their order."""
 
@@ -140,11 +141,11 @@ class StreamRecord(dict[str, Any]):
 
         if with_internal_columns:
             super().__setitem__(RAW_ID, str(uuid4()))
-            super().__setitem__(EXTRACTED_AT, extracted_at or datetime.now(timezone.utc))
+            super().__setitem__(EXTRACTED_AT, extracted_at or datetime.now(UTC))
             super().__setitem__(META, {})
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any], *, stream_record_handler: StreamRecordHandler) -> StreamRecord:
+    def from_row(cls, row: Mapping[Any, Any], *, stream_record_handler: StreamRecordHandler) -> StreamRecord:
         """Return the record of a row of a table: its keys are the names of the columns."""
         record = cls.__new__(cls)
         dict.__init__(record, row)
@@ -156,7 +157,7 @@ class StreamRecord(dict[str, Any]):
         cls, record_message: AirbyteRecordMessage, *, stream_record_handler: StreamRecordHandler
     ) -> StreamRecord:
         """Return the record that a RECORD message carries."""
-        emitted_at = datetime.fromtimestamp(record_message.emitted_at / 1000, tz=timezone.utc)
+        emitted_at = datetime.fromtimestamp(record_message.emitted_at / 1000, tz=UTC)
         return cls(record_message.data, stream_record_handler=stream_record_handler, extracted_at=emitted_at)
 
     def __getitem__(self, key: str) -> Any:

@@ -1,9 +1,6 @@
 """Caches: where the rows of a source are kept, to be queried and to be written to destinations.
 
-    cache = DuckDBCache("rows.duckdb")
-    result = source.read(cache)
-    for record in result["users"]:
-        ...
+cache = DuckDBCache("rows.duckdb") result = source.read(cache) for record in result["users"]: ...
 """
 
 from __future__ import annotations

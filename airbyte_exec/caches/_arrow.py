@@ -2,8 +2,8 @@
 
 DuckDB takes any object that gives an Arrow C stream (https://arrow.apache.org/docs/format/CStreamInterface.html). A
 parameter would be copied twice and checked once more: a fifth of the whole time of a load. Each piece of text is one
-row, and one chunk of the stream, so that DuckDB's threads share the pieces. All memory belongs to the `Pieces` object,
-which has to outlive the statement that reads it; the release callbacks therefore free nothing.
+row, and one chunk of the stream, so that DuckDB's threads share the pieces. All memory belongs to the `Pieces`
+object, which has to outlive the statement that reads it; the release callbacks therefore free nothing.
 """
 
 from __future__ import annotations
@@ -81,25 +81,26 @@ _Stream._fields_ = [
 # The interface wants `release` to be NULL afterwards: that is all there is to do.
 
 
-@_ReleaseSchema
-def _release_schema(schema: Any) -> None:
+def _let_go_schema(schema: Any) -> None:
     schema[0].release = _ReleaseSchema(0)
 
 
-@_ReleaseArray
-def _release_array(chunk: Any) -> None:
+def _let_go_array(chunk: Any) -> None:
     chunk[0].release = _ReleaseArray(0)
 
 
-@_ReleaseStream
-def _release_stream(stream: Any) -> None:
+def _let_go_stream(stream: Any) -> None:
     stream[0].release = _ReleaseStream(0)
 
 
-@_GetLastError
-def _no_error(_stream: Any) -> None:
+def _say_nothing(_stream: Any) -> None:
     return None
 
+
+_release_schema = _ReleaseSchema(_let_go_schema)
+_release_array = _ReleaseArray(_let_go_array)
+_release_stream = _ReleaseStream(_let_go_stream)
+_no_error = _GetLastError(_say_nothing)
 
 _new_capsule = ctypes.pythonapi.PyCapsule_New
 _new_capsule.restype = ctypes.py_object
@@ -128,12 +129,10 @@ class Pieces:
         """Return a new stream over all pieces as a capsule."""
         remaining = iter(enumerate(self.pieces))
 
-        @_GetSchema
         def get_schema(_stream: Any, out: Any) -> int:
             self._fill_schema(out[0])
             return 0
 
-        @_GetNext
         def get_next(_stream: Any, out: Any) -> int:
             entry = next(remaining, None)
             if entry is None:
@@ -143,8 +142,9 @@ class Pieces:
 
             return 0
 
-        stream = _Stream(get_schema, get_next, _no_error, _release_stream, None)
-        self._keep.append((stream, get_schema, get_next))
+        callbacks = (_GetSchema(get_schema), _GetNext(get_next))
+        stream = _Stream(*callbacks, _no_error, _release_stream, None)
+        self._keep.append((stream, callbacks))
         return _new_capsule(ctypes.addressof(stream), b"arrow_array_stream", None)
 
     def _fill_schema(self, schema: Any) -> None:

@@ -1,8 +1,9 @@
 """What goes into a cache in one transaction, gathered item by item.
 
-The lines of each stream are cut at each state that covers it, so that a replay gives records and states in their order. A
-state covers its stream (STREAM) or all of them (GLOBAL, LEGACY). Lines after the last state that covers them are kept
-apart: if the sync is interrupted, the source will send them again, and the next sync removes them first.
+The lines of each stream are cut at each state that covers it, so that a replay gives records and states in their
+order. A state covers its stream (STREAM) or all of them (GLOBAL, LEGACY). Lines after the last state that covers
+them are kept apart: if the sync is interrupted, the source will send them again, and the next sync removes them
+first.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The one connection of a process to a DuckDB file, from which all others are made.
 
-DuckDB locks its file against every other process, and lets one process open it twice only with the same settings. So a
-cache opens its file once, with no settings, when it is first needed, and keeps it until it is closed.
+DuckDB locks its file against every other process, and lets one process open it twice only with the same settings. So
+a cache opens its file once, with no settings, when it is first needed, and keeps it until it is closed.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class DuckDBFile:
                 guidance="Close the other connection, or open it with `cache.get_sql_engine()`.",
             )
 
-        return PyAirbyteCacheError(message="The cache file cannot be opened.", context={"path": str(self.path), "reason": text})
+        return PyAirbyteCacheError(
+            message="The cache file cannot be opened.", context={"path": str(self.path), "reason": text}
+        )
 
 
 @contextmanager

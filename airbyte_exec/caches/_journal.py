@@ -6,6 +6,8 @@ stream is followed by that state once more (or, where the source sent none, by o
 destination can confirm it.
 """
 
+# ruff: noqa: S608 - names are quoted by `ident`, values are parameters
+
 from __future__ import annotations
 
 import json
@@ -36,7 +38,7 @@ class Compressed:
 
 
 def compress(entries: Sequence[Entry]) -> Compressed:
-    """Compress entries. This is made to run in a thread beside the one that feeds DuckDB: zstandard releases the GIL."""
+    """Compress entries, in a thread beside the one that feeds DuckDB: zstandard releases the GIL."""
     from zstandard import ZstdCompressor
 
     compressor = ZstdCompressor(level=_LEVEL)
@@ -77,7 +79,8 @@ def append(registry: Registry, source_name: str, compressed: Compressed, generat
 def remove_after(registry: Registry, entry: StreamEntry) -> bool:
     """Remove what no state covers: the source will send it again. Returns whether there was any."""
     row = registry.connection.execute(
-        f"DELETE FROM {registry.named(EXEC_JOURNAL)} WHERE {_OF_STREAM} AND seq > ?", [*_of(registry, entry), entry.covered]
+        f"DELETE FROM {registry.named(EXEC_JOURNAL)} WHERE {_OF_STREAM} AND seq > ?",
+        [*_of(registry, entry), entry.covered],
     ).fetchone()
     return bool(row and row[0])
 
@@ -105,7 +108,9 @@ def _of(registry: Registry, entry: StreamEntry) -> list[str | None]:
     return [registry.table_prefix, entry.source_name, entry.stream.name, entry.stream.namespace]
 
 
-def replay(registry: Registry, entries: Sequence[StreamEntry], after: Mapping[StreamId, int]) -> Iterator[Records | State]:
+def replay(
+    registry: Registry, entries: Sequence[StreamEntry], after: Mapping[StreamId, int]
+) -> Iterator[Records | State]:
     """Yield what the journal holds of these streams of one source, in order.
 
     Parameters:

@@ -1,9 +1,11 @@
 """One sync's writes into a cache: every batch is one transaction of rows, journal and state.
 
-When a batch is written, all of it is durable, the records that no state covers yet included. If the sync is interrupted,
-the source sends those again: so the next sync of the stream first removes them, and a row is never there twice. (Rows
-that were merged stay: they will be merged again.)
+When a batch is written, all of it is durable, the records that no state covers yet included. If the sync is
+interrupted, the source sends those again: so the next sync of the stream first removes them, and a row is never
+there twice. (Rows that were merged stay: they will be merged again.)
 """
+
+# ruff: noqa: S608 - names are quoted by `ident`, values are parameters
 
 from __future__ import annotations
 
@@ -69,9 +71,9 @@ class Load:
         self._writer = TableWriter(registry.connection, schema=registry.schema, on_unparsed=self._count_unparsed)
         with transaction(registry.connection):
             registry.create()
+            known = known_streams(registry, pair.source_name)
             journal = registry.info("journal").decode()
             self._templates = {stream: replace(saved, journal=journal) for stream, saved in templates.items()}
-            known = registry.streams()
             for plan in plans:
                 self._entries[plan.stream] = self._open(plan, known)
 
@@ -120,8 +122,9 @@ class Load:
         return batch.states
 
     def close(self) -> None:
-        """Let go of the threads. What was not written stays unwritten."""
+        """Let go of the threads and of the connection. What was not written stays unwritten."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._registry.connection.close()
 
     def _open(self, plan: StreamPlan, known: list[StreamEntry]) -> StreamEntry:
         configured = plan.configured
@@ -134,7 +137,12 @@ class Load:
         generation = configured.generation_id or 0
         staging = self._stage(plan, entry, generation)
         table = TablePlan(
-            stream=plan.stream, table=entry.table, columns=tuple(columns), primary_key=keys, cursor=cursor, staging=staging
+            stream=plan.stream,
+            table=entry.table,
+            columns=tuple(columns),
+            primary_key=keys,
+            cursor=cursor,
+            staging=staging,
         )
         kept = self._writer.open(table)
         if kept:
@@ -222,3 +230,20 @@ class Load:
             )
 
         self._unparsed.clear()
+
+
+def known_streams(registry: Registry, source_name: str) -> list[StreamEntry]:
+    """Return what is known of all streams. Where PyAirbyte has written rows of this source, the journal does not have
+    them: it gets another id, and those streams are replayed from their rows. To be called in a transaction.
+    """
+    known = registry.streams()
+    names = _state.written_by_pyairbyte(registry, source_name)
+    stale = [e for e in known if e.source_name == source_name and e.stream.name in names and e.has_journal]
+    for entry in stale:
+        entry.has_journal = False
+
+    if stale:
+        registry.save(stale)
+        registry.begin_journal()
+
+    return known

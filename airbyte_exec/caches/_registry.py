@@ -1,9 +1,11 @@
 """The tables in which a cache keeps what it knows of itself.
 
-`_airbyte_streams`, `_airbyte_state` and `_airbyte_destination_state` are PyAirbyte's, column by column. What their keys
-cannot say is in tables of ours beside them, `_airbyte_exec_*`, which PyAirbyte does not look at. A cache file of either
-can be opened and continued by the other.
+`_airbyte_streams`, `_airbyte_state` and `_airbyte_destination_state` are PyAirbyte's, column by column. What their
+keys cannot say is in tables of ours beside them, `_airbyte_exec_*`, which PyAirbyte does not look at. A cache file
+of either can be opened and continued by the other.
 """
+
+# ruff: noqa: S608 - names are quoted by `ident`, values are parameters
 
 from __future__ import annotations
 
@@ -39,16 +41,16 @@ _TABLES = {
         source_name VARCHAR, stream_name VARCHAR, table_name VARCHAR NOT NULL, state_json VARCHAR,
         last_updated TIMESTAMP WITH TIME ZONE, PRIMARY KEY (table_name)""",
     DESTINATION_STATE: """
-        destination_name VARCHAR NOT NULL, source_name VARCHAR NOT NULL, stream_name VARCHAR NOT NULL, state_json VARCHAR,
-        last_updated TIMESTAMP WITH TIME ZONE, PRIMARY KEY (destination_name, source_name, stream_name)""",
+        destination_name VARCHAR NOT NULL, source_name VARCHAR NOT NULL, stream_name VARCHAR NOT NULL, state_json
+        VARCHAR, last_updated TIMESTAMP WITH TIME ZONE, PRIMARY KEY (destination_name, source_name, stream_name)""",
     EXEC_INFO: "name VARCHAR, value BLOB",
     EXEC_STREAMS: """
         table_prefix VARCHAR, source_name VARCHAR, stream_name VARCHAR, namespace VARCHAR, table_name VARCHAR,
         configured VARCHAR, columns VARCHAR, generation_id BIGINT, staging_generation_id BIGINT, covered BIGINT,
         has_journal BOOLEAN""",
     EXEC_STATE: """
-        destination_name VARCHAR, source_name VARCHAR, source_key VARCHAR, destination_key VARCHAR, table_prefix VARCHAR,
-        kind VARCHAR, document VARCHAR, aliases VARCHAR, streams VARCHAR, mirrored VARCHAR,
+        destination_name VARCHAR, source_name VARCHAR, source_key VARCHAR, destination_key VARCHAR, table_prefix
+        VARCHAR, kind VARCHAR, document VARCHAR, aliases VARCHAR, streams VARCHAR, mirrored VARCHAR,
         last_updated TIMESTAMP WITH TIME ZONE""",
     EXEC_JOURNAL: """
         seq BIGINT, table_prefix VARCHAR, source_name VARCHAR, stream_name VARCHAR, namespace VARCHAR,
@@ -131,6 +133,12 @@ class Registry:
         """Return `salt` (the key of config digests) or `journal` (the id of the journal)."""
         return bytes(self._rows(f"SELECT value FROM {self.named(EXEC_INFO)} WHERE name = ?", name)[0][0])
 
+    def begin_journal(self) -> None:
+        """Give the journal another id: positions in it that anyone keeps mean nothing any more."""
+        self.connection.execute(
+            f"UPDATE {self.named(EXEC_INFO)} SET value = ? WHERE name = 'journal'", [uuid4().hex.encode()]
+        )
+
     def last_seq(self) -> int:
         """Return the last place taken in the journal; a place is never given twice, even if its entry was removed."""
         journal = self._rows(f"SELECT max(seq) FROM {self.named(EXEC_JOURNAL)}")[0][0] or 0
@@ -163,8 +171,8 @@ class Registry:
         for entry in entries:
             stream = entry.stream
             self.connection.execute(
-                f"DELETE FROM {self.named(EXEC_STREAMS)} WHERE table_prefix = ? AND source_name = ? AND stream_name = ? "
-                "AND namespace IS NOT DISTINCT FROM ?",
+                f"DELETE FROM {self.named(EXEC_STREAMS)} WHERE table_prefix = ? AND source_name = ? "
+                "AND stream_name = ? AND namespace IS NOT DISTINCT FROM ?",
                 [self.table_prefix, entry.source_name, stream.name, stream.namespace],
             )
             self.connection.execute(
@@ -175,12 +183,22 @@ class Registry:
                     *(entry.generation_id, entry.staging_generation_id, entry.covered, entry.has_journal),
                 ],
             )
-            if self.is_visible_to_pyairbyte(entry):
+            if entry.table == self.plain_table(stream):
                 self._register(entry)
 
-    def is_visible_to_pyairbyte(self, entry: StreamEntry) -> bool:
-        """Say whether PyAirbyte would look for the stream's rows in the table that they are in."""
-        return entry.table == normalized(self.table_prefix + entry.stream.name, otherwise="stream")
+    def plain_table(self, stream: StreamId) -> str:
+        """Return the table in which PyAirbyte would look for the stream's rows."""
+        return normalized(self.table_prefix + stream.name, otherwise="stream")
+
+    def tables(self, source_name: str) -> dict[StreamId, str]:
+        """Return the tables of the streams of a source."""
+        rows = self._rows(
+            f"SELECT stream_name, namespace, table_name FROM {self.named(EXEC_STREAMS)} "
+            "WHERE table_prefix = ? AND source_name = ?",
+            self.table_prefix,
+            source_name,
+        )
+        return {StreamId(name, namespace): table for name, namespace, table in rows}
 
     def table_for(self, source_name: str, stream: StreamId, known: Iterable[StreamEntry]) -> str:
         """Return a table for a stream that has none: PyAirbyte's name for it, unless another stream has that one."""
@@ -195,12 +213,13 @@ class Registry:
             if table not in taken and not table.startswith("_airbyte_"):
                 return table
 
-        return suffixed(normalized(self.table_prefix + stream.name, otherwise="stream"), json.dumps([source_name, *stream]))
+        return suffixed(self.plain_table(stream), json.dumps([source_name, *stream]))
 
     def _own_streams(self) -> list[StreamEntry]:
         rows = self._rows(
             "SELECT source_name, stream_name, namespace, table_name, configured, columns, generation_id, "
-            f"staging_generation_id, covered, has_journal FROM {self.named(EXEC_STREAMS)} WHERE table_prefix = ? ORDER BY rowid",
+            f"staging_generation_id, covered, has_journal FROM {self.named(EXEC_STREAMS)} "
+            "WHERE table_prefix = ? ORDER BY rowid",
             self.table_prefix,
         )
         return [
@@ -217,14 +236,15 @@ class Registry:
 
     def _foreign_streams(self) -> list[StreamEntry]:
         rows = self._rows(
-            f"SELECT source_name, stream_name, catalog_metadata FROM {self.named(STREAMS)} WHERE table_name = ? || stream_name",
+            f"SELECT source_name, stream_name, catalog_metadata FROM {self.named(STREAMS)} "
+            "WHERE table_name = ? || stream_name",
             self.table_prefix,
         )
         return [
             StreamEntry(
                 source,
                 StreamId(name),
-                normalized(self.table_prefix + name, otherwise="stream"),
+                self.plain_table(StreamId(name)),
                 _configured(name, json.loads(schema or "{}")),
                 has_journal=False,
             )
@@ -233,8 +253,8 @@ class Registry:
 
     def _register(self, entry: StreamEntry) -> None:
         self.connection.execute(
-            f"INSERT INTO {self.named(STREAMS)} (stream_name, source_name, table_name, catalog_metadata) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (table_name) DO UPDATE SET stream_name = excluded.stream_name, "
+            f"INSERT INTO {self.named(STREAMS)} (stream_name, source_name, table_name, catalog_metadata) "
+            "VALUES (?, ?, ?, ?) ON CONFLICT (table_name) DO UPDATE SET stream_name = excluded.stream_name, "
             "source_name = excluded.source_name, catalog_metadata = excluded.catalog_metadata",
             [
                 entry.stream.name,

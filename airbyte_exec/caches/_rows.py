@@ -1,8 +1,11 @@
 """Rows of a table as RECORD lines, for a cache that has no journal of them: PyAirbyte made it.
 
-What PyAirbyte's table does not say any more stays lost (the case of keys that the schema does not declare, zones). What it
-says is put as the protocol has it: times in milliseconds, keys as the schema writes them, numbers as numbers.
+What PyAirbyte's table does not say any more stays lost (the case of keys that the schema does not declare, zones).
+What it says is put as the protocol has it: times in milliseconds, keys as the schema writes them, numbers as
+numbers.
 """
+
+# ruff: noqa: S608 - names are quoted by `ident`, values are parameters
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ def rows_as_records(
     declared = entry.configured.stream.json_schema.get("properties") or {}
     names = column_names(declared, entry.columns)
     columns = [(key, name, types[name]) for key, name in names.items() if name in types]
-    wanted = listed([_selected(name, kind) for _, name, kind in columns] + [f"epoch_ms({ident(EXTRACTED_AT)})", ident(META)])
+    wanted = listed(
+        [_selected(name, kind) for _, name, kind in columns] + [f"epoch_ms({ident(EXTRACTED_AT)})", ident(META)]
+    )
     cursor = registry.connection.execute(f"SELECT {wanted} FROM {registry.named(entry.table)}")
     while rows := cursor.fetchmany(_ROWS):
         lines = [_line(entry, columns, row) for row in rows]
@@ -66,7 +71,9 @@ def _line(entry: StreamEntry, columns: list[tuple[str, str, str]], row: tuple[An
         names += f',"namespace":{json.dumps(entry.stream.namespace)}'
 
     known = f',"meta":{meta}' if meta and json.loads(meta).get("changes") else ""
-    return f'{{"type":"RECORD","record":{{{names},"data":{{{data}}},"emitted_at":{emitted_at or 0}{known}}}}}\n'.encode()
+    return (
+        f'{{"type":"RECORD","record":{{{names},"data":{{{data}}},"emitted_at":{emitted_at or 0}{known}}}}}\n'.encode()
+    )
 
 
 def _text(value: Any, kind: str) -> str:

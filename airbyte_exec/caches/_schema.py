@@ -11,8 +11,8 @@
 | string, format time | TIMETZ; TIME with `airbyte_type` time_without_timezone |
 | object, array, several types, no type | JSON |
 
-`null` beside another type changes nothing. A property that the schema does not declare has no column: the journal has
-its value.
+`null` beside another type changes nothing. A property that the schema does not declare has no column: the journal
+has its value.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ def columns_of(
 
 
 def column_names(keys: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Return a name for each property. Where two would have the same name, the one that is already spelled like it keeps
-    it, else the first in alphabetical order; the others get a suffix made of their own name, which no order changes.
+    """Return a name for each property. Where two would have the same name, the one that is already spelled like it
+    keeps it, else the first in alphabetical order; the others get a suffix made of their own name, which no order
+    changes.
     """
     keys = list(keys)
     names = {key: known[key] for key in keys if key in known}

@@ -1,8 +1,8 @@
 """A cache as the end of a stream: batches in, confirmed states out.
 
-`send` gathers. A batch goes to the database when it is large, or when a state has waited for a second; it is written in a
-worker thread while the next one is gathered, and `send` waits when that is ready as well: that is the back-pressure. A
-state comes back from `messages` when the transaction that holds it is committed.
+`send` gathers. A batch goes to the database when it is large, or when a state has waited for a second; it is written
+in a worker thread while the next one is gathered, and `send` waits when that is ready as well: that is the back-
+pressure. A state comes back from `messages` when the transaction that holds it is committed.
 
 Leaving the context by an exception writes nothing more. What was committed stays.
 """

@@ -1,7 +1,7 @@
 """RECORD lines that DuckDB cannot parse: lone surrogates, extreme depth.
 
-The line itself is in the journal as it came. Here it becomes a line that DuckDB can parse, with as much of the data as
-there is, and with a note in its meta on what is missing.
+The line itself is in the journal as it came. Here it becomes a line that DuckDB can parse, with as much of the data
+as there is, and with a note in its meta on what is missing.
 """
 
 from __future__ import annotations

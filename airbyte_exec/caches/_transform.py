@@ -1,13 +1,15 @@
 """The SELECT that makes typed rows of RECORD lines.
 
-DuckDB parses each line once (`json_transform`) and gives every property as text; a cast makes the type of it. A property
-whose text is there and whose value is not, is a misfit: one list of booleans a row says which (`list_where` names them),
-and `_airbyte_meta` of that row alone is built from it. Nothing in here can fail on what a line holds: what DuckDB cannot
-parse gives no row, and the writer looks at it again.
+DuckDB parses each line once (`json_transform`) and gives every property as text; a cast makes the type of it. A
+property whose text is there and whose value is not, is a misfit: one list of booleans a row says which (`list_where`
+names them), and `_airbyte_meta` of that row alone is built from it. Nothing in here can fail on what a line holds:
+what DuckDB cannot parse gives no row, and the writer looks at it again.
 
-Integers are cast from text because DuckDB would round 1.5 to 2 and take `true` for 1. Decimals are not: there the JSON
-parser reads the digits themselves, while its text of a fraction has gone through a double.
+Integers are cast from text because DuckDB would round 1.5 to 2 and take `true` for 1. Decimals are not: there the
+JSON parser reads the digits themselves, while its text of a fraction has gone through a double.
 """
+
+# ruff: noqa: S608 - names are quoted by `ident`, values are parameters
 
 from __future__ import annotations
 
@@ -46,7 +48,8 @@ def structure(columns: Sequence[Column]) -> str:
 def parsed(columns: Sequence[Column]) -> str:
     """Return the SELECT of every line and its `r`, which is NULL where DuckDB cannot parse the line."""
     transformed = f"TRY(json_transform(line, {literal(structure(columns))})).record"
-    return f"SELECT *, {transformed} AS r FROM ({LINES})"
+    # A filter on `r` is pushed below this SELECT, where every line would be parsed once more; not so past random().
+    return f"SELECT *, CASE WHEN random() >= 0 THEN {transformed} END AS r FROM ({LINES})"
 
 
 def select_rows(columns: Sequence[Column], *, arrival: bool = False) -> str:
@@ -118,7 +121,7 @@ def _value(kind: str, raw: str) -> str:
         return f"CASE WHEN {plain} THEN {cast} WHEN {is_whole} THEN TRY_CAST({number} AS {kind}) END"
 
     if kind == "DOUBLE":  # 1e400 would be infinite; the word Infinity is
-        short = f"length({raw}) < 20 AND NOT contains({raw}, 'e') AND NOT contains({raw}, 'E')"
+        short = f"strlen({raw}) < 25 AND NOT contains({raw}, 'e') AND NOT contains({raw}, 'E')"
         return f"CASE WHEN {short} OR isfinite({cast}) OR NOT regexp_matches({raw}, '[0-9]') THEN {cast} END"
 
     if kind == "DATE":  # a time of day would be cut off without a word

@@ -1,12 +1,14 @@
 """Lines into typed tables: append, merge, and the swap that makes a replace atomic.
 
-All methods block, and none begins or commits a transaction: whoever calls decides what is written together. Nothing here
-knows of journals, states, or threads, so that a cache and a destination connector can both use it.
+All methods block, and none begins or commits a transaction: whoever calls decides what is written together. Nothing
+here knows of journals, states, or threads, so that a cache and a destination connector can both use it.
 
-A stream that is replaced is written to a staging table; its old rows stay until `complete`, which puts the staging table
-in the place of the other. A merge keeps, of each primary key, the row with the greatest cursor; of equal ones the row
-that came last. A row with NULL in its key is merged with nothing.
+A stream that is replaced is written to a staging table; its old rows stay until `complete`, which puts the staging
+table in the place of the other. A merge keeps, of each primary key, the row with the greatest cursor; of equal ones
+the row that came last. A row with NULL in its key is merged with nothing.
 """
+
+# ruff: noqa: S608 - names are quoted by `ident`, values are parameters
 
 from __future__ import annotations
 
@@ -78,8 +80,8 @@ class TableWriter:
         connection.execute("SET TimeZone = 'UTC'")
 
     def open(self, plan: TablePlan) -> list[Column]:
-        """Make the tables of a stream where they are missing, add columns that they lack, and return the columns whose
-        type in the table is another than planned: such a column keeps the type that it has.
+        """Make the tables of a stream where they are missing, add columns that they lack, and return the columns
+        whose type in the table is another than planned: such a column keeps the type that it has.
 
         Raises:
             PyAirbyteCacheTableValidationError: there is another table of that name.
@@ -226,7 +228,12 @@ class _registered:  # noqa: N801 - reads as a verb in a `with`
         self._connection.register(PIECES, self._pieces)
 
     def __exit__(self, *_: object) -> None:
-        self._connection.unregister(PIECES)
+        from duckdb import Error
+
+        try:
+            self._connection.unregister(PIECES)
+        except Error:  # the transaction has failed: the next registration takes the place of this one
+            return
 
 
 def _mended(pieces: Sequence[Piece], unparsed: dict[tuple[int, int], bytes]) -> list[Piece]:
@@ -249,7 +256,7 @@ def table_columns(connection: DuckDBPyConnection, schema: str, table: str) -> di
         "AND schema_name = ? AND table_name = ? ORDER BY column_index",
         [schema, table],
     ).fetchall()
-    return {name: _TYPES.get(kind, kind) for name, kind in rows}
+    return {str(name): _TYPES.get(str(kind), str(kind)) for name, kind in rows}
 
 
 def _names(plan: TablePlan) -> str:

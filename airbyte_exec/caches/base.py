@@ -1,55 +1,70 @@
-"""What every cache has. A cache is two things in one database: a journal, from which what a source sent is replayed byte
-by byte, and typed tables for people who query. Both are written in one transaction with the state.
+"""What every cache has. A cache is two things in one database: a journal, from which what a source sent is replayed
+byte by byte, and typed tables for people who query. Both are written in one transaction with the state.
 """
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airbyte_exec import constants
-from airbyte_exec._state.store import Pair, StreamSaved
-from airbyte_exec.caches import _journal, _rows, _state
 from airbyte_exec.caches._connection import database_errors
-from airbyte_exec.caches._feed import CacheFeed
-from airbyte_exec.caches._load import Load
-from airbyte_exec.caches._registry import Registry, StreamEntry
-from airbyte_exec.caches._sink import CacheSink, open_sink
+from airbyte_exec.caches._registry import StreamEntry
+from airbyte_exec.caches._schema import columns_of
 from airbyte_exec.caches._sqlalchemy import sql_table
-from airbyte_exec.caches._state import SqlStateStore, transaction
-from airbyte_exec.caches._writer import table_columns
+from airbyte_exec.caches._state import transaction
+from airbyte_exec.caches._statistics import TableStatistics, table_statistics
+from airbyte_exec.caches._storage import CacheStorage
+from airbyte_exec.caches._writer import TablePlan, TableWriter, table_columns
 from airbyte_exec.datasets.sql import CachedDataset
 from airbyte_exec.exceptions import PyAirbyteCacheError, PyAirbyteInputError
-from airbyte_exec.protocol.envelope import Records, State
 from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
+from airbyte_exec.records import StreamRecord, StreamRecordHandler
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from duckdb import DuckDBPyConnection
     from pandas import DataFrame
     from pyarrow.dataset import Dataset
-    from sqlalchemy import Engine, Table
-    from typing_extensions import Self
-
-    from airbyte_exec.protocol.catalog import StreamPlan
+    from sqlalchemy import Engine, Executable, Table
 
 
-class CacheBase(abc.ABC):
+_ROWS_AT_ONCE = 1_000
+
+
+class CatalogSource(Protocol):
+    """What `create_source_tables` needs of a source."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    def get_selected_streams(self) -> list[str]:
+        """Return the streams that are selected on it."""
+        ...
+
+    def get_configured_catalog(self, streams: Literal["*"] | list[str] | None = None) -> ConfiguredAirbyteCatalog:
+        """Return the catalog that it would be read with."""
+        ...
+
+
+class CacheBase(CacheStorage):
     """A cache: a mapping of the names of streams to their rows.
 
     Parameters:
         schema_name: the schema that all tables are in.
-        table_prefix: what the names of the tables of streams begin with. Caches with different prefixes in one schema know
-            nothing of each other.
+        table_prefix: what the names of the tables of streams begin with. Caches with different prefixes in one
+            schema know nothing of each other.
         cache_dir: the folder of the cache; `AIRBYTE_CACHE_ROOT`, or `.cache` in the working directory.
         cleanup: kept for callers of PyAirbyte: nothing is left behind that could be cleaned up.
     """
-
-    paired_destination_name: str | None = None
 
     def __init__(
         self,
@@ -62,17 +77,12 @@ class CacheBase(abc.ABC):
         if not schema_name:
             raise PyAirbyteInputError(message="`schema_name` must not be empty.")
 
-        self.schema_name = schema_name
-        self.table_prefix = table_prefix or ""
+        super().__init__(schema_name=schema_name, table_prefix=table_prefix or "")
         self.cache_dir = Path(cache_dir) if cache_dir is not None else constants.cache_root()
         self.cleanup = cleanup
         self._engine: Engine | None = None
 
     # What a kind of database answers
-
-    @abc.abstractmethod
-    def _connect(self) -> DuckDBPyConnection:
-        """Return a new connection."""
 
     @abc.abstractmethod
     def _make_engine(self) -> Engine:
@@ -155,7 +165,7 @@ class CacheBase(abc.ABC):
 
     @property
     def streams(self) -> dict[str, CachedDataset]:
-        """The rows of every stream, by its name: with its namespace before it where two streams have the same name."""
+        """The rows of every stream, by its name; the namespace stands before it where two have the same name."""
         return {name: CachedDataset(self, name) for name in self._named()}
 
     def get_records(self, stream_name: str) -> CachedDataset:
@@ -205,15 +215,48 @@ class CacheBase(abc.ABC):
             incoming_source_catalog: its configured catalog.
             stream_names: the streams of it to note; all, where it is left out.
         """
-        with self._open() as registry, database_errors("The streams could not be registered."):
-            with transaction(registry.connection):
-                registry.create()
-                known = registry.streams()
-                registry.save(
-                    registry.note(source_name, configured, known)
-                    for configured in incoming_source_catalog.streams
-                    if stream_names is None or configured.stream.name in stream_names
+        with (
+            database_errors("The streams could not be registered."),
+            self._open() as registry,
+            transaction(registry.connection),
+        ):
+            registry.create()
+            known = registry.streams()
+            registry.save(
+                registry.note(source_name, configured, known)
+                for configured in incoming_source_catalog.streams
+                if stream_names is None or configured.stream.name in stream_names
+            )
+
+    def create_source_tables(self, source: CatalogSource, streams: Literal["*"] | list[str] | None = None) -> None:
+        """Make the tables of the streams of a source, without any rows.
+
+        Parameters:
+            source: the source.
+            streams: which streams; those that are selected on the source, or all, where it is left out.
+        """
+        chosen = streams or source.get_selected_streams() or "*"
+        catalog = source.get_configured_catalog(streams=chosen)
+        self.register_source(source.name, catalog)
+        entries = self.stream_entries(source.name)
+        with self._open() as registry, transaction(registry.connection):
+            writer = TableWriter(registry.connection, schema=self.schema_name, on_unparsed=lambda *_: None)
+            for configured in catalog.streams:
+                entry = entries[StreamId(configured.stream.name, configured.stream.namespace)]
+                columns = columns_of(configured.stream.json_schema, known=entry.columns)
+                writer.open(TablePlan(stream=entry.stream, table=entry.table, columns=tuple(columns)))
+
+    def fetch_table_statistics(self, stream_names: list[str]) -> dict[str, TableStatistics]:
+        """Return row counts, and counts of NULLs by column. Streams that the cache does not have are left out."""
+        named = self._named()
+        with self._open() as registry:
+            return {
+                name: table_statistics(
+                    registry.connection, self.get_database_name(), self.schema_name, named[name].table
                 )
+                for name in stream_names
+                if name in named
+            }
 
     # What datasets ask
 
@@ -222,6 +265,15 @@ class CacheBase(abc.ABC):
         """Open a connection for as long as the context lasts."""
         with self._open() as registry:
             yield registry.connection
+
+    def records(self, stream_name: str, statement: Executable) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a query on the table of a stream; their keys are found in any case."""
+        schema = self.configured_stream(stream_name).stream.json_schema
+        handler = StreamRecordHandler(json_schema=schema, normalize_keys=True, prune_extra_fields=False)
+        with self.get_sql_engine().connect() as connection:
+            for rows in connection.execute(statement).mappings().partitions(_ROWS_AT_ONCE):
+                for row in rows:
+                    yield StreamRecord.from_row(row, stream_record_handler=handler)
 
     def sql_table(self, stream_name: str) -> Table:
         """Return the table of a stream as SQLAlchemy has it, made of the columns that it is known to have.
@@ -243,81 +295,6 @@ class CacheBase(abc.ABC):
         """
         return self._named()[stream_name].configured
 
-    # The engine's side
-
-    def state_store(self) -> SqlStateStore:
-        """Return the store that keeps state in this cache: of its own rows, and of destinations."""
-        return SqlStateStore(self._open_made)
-
-    def open_sink(
-        self,
-        pair: Pair,
-        plans: Sequence[StreamPlan],
-        templates: Mapping[StreamId, StreamSaved],
-        *,
-        on_warning: Callable[[str], None],
-    ) -> AbstractAsyncContextManager[CacheSink]:
-        """Open the cache for one sync.
-
-        Parameters:
-            pair: the source, and no destination: whose state is written with the rows.
-            plans: the streams.
-            templates: what is saved of each stream beside its state.
-            on_warning: called, from a worker thread, with what the user should know.
-        """
-
-        def open_load() -> Load:
-            with database_errors("The cache could not be opened for writing."):
-                return Load(self._registry(), pair, plans, templates, warn=on_warning)
-
-        return open_sink(open_load, failed=self._failed)
-
-    def open_journal(
-        self, source_name: str, streams: Sequence[StreamId] | None = None, *, after: Mapping[StreamId, int] | None = None
-    ) -> CacheFeed:
-        """Return what the cache holds of a source, to be replayed.
-
-        Parameters:
-            source_name: the source.
-            streams: the streams that are wanted; all, where they are left out.
-            after: by stream, the position up to which it is not wanted any more.
-        """
-
-        @contextmanager
-        def open_items() -> Iterator[Iterator[Records | State]]:
-            with self._open_made() as registry, transaction(registry.connection):
-                yield self._items(registry, source_name, streams, after or {})
-
-        return CacheFeed(open_items, failed=self._failed)
-
-    def journal_id(self) -> str:
-        """Return the id of the journal: positions mean something within it alone."""
-        with self._open_made() as registry:
-            return registry.info("journal").decode()
-
-    def stream_entries(self, source_name: str) -> dict[StreamId, StreamEntry]:
-        """Return what is known of the streams of a source: the configured stream, the generation, the table."""
-        with self._open() as registry:
-            return {entry.stream: entry for entry in registry.streams() if entry.source_name == source_name}
-
-    def configured_catalog(self, source_name: str) -> ConfiguredAirbyteCatalog:
-        """Return the catalog that the rows of a source were last read with."""
-        return ConfiguredAirbyteCatalog(streams=[e.configured for e in self.stream_entries(source_name).values()])
-
-    def _items(
-        self, registry: Registry, source_name: str, streams: Sequence[StreamId] | None, after: Mapping[StreamId, int]
-    ) -> Iterator[Records | State]:
-        entries = [e for e in registry.streams() if e.source_name == source_name and (streams is None or e.stream in streams)]
-        saved = _state.load(registry, Pair(source_name, None, ""))
-        registry.connection.execute("SET TimeZone = 'UTC'")
-        for entry in [entry for entry in entries if not entry.has_journal]:
-            if entry.stream not in after:
-                known = saved.streams.get(entry.stream) if saved is not None else None
-                state = known.state if known is not None else None
-                yield from _rows.rows_as_records(registry, entry, state=state, position=0)
-
-        yield from _journal.replay(registry, [entry for entry in entries if entry.has_journal], after)
-
     def _named(self) -> dict[str, StreamEntry]:
         with self._open() as registry:
             entries = registry.streams()
@@ -327,26 +304,6 @@ class CacheBase(abc.ABC):
             counts[entry.stream.name] = counts.get(entry.stream.name, 0) + 1
 
         return {e.stream.name if counts[e.stream.name] == 1 else str(e.stream): e for e in entries}
-
-    def _registry(self) -> Registry:
-        return Registry(self._connect(), schema=self.schema_name, table_prefix=self.table_prefix)
-
-    @contextmanager
-    def _open(self) -> Iterator[Registry]:
-        registry = self._registry()
-        try:
-            yield registry
-        finally:
-            registry.connection.close()
-
-    @contextmanager
-    def _open_made(self) -> Iterator[Registry]:
-        with self._open() as registry:
-            if not registry.is_there():
-                with transaction(registry.connection):
-                    registry.create()
-
-            yield registry
 
     def _failed(self, message: str) -> PyAirbyteCacheError:
         return PyAirbyteCacheError(message=message, context={"cache": self.get_sql_alchemy_url()})

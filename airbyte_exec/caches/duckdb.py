@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class DuckDBCache(CacheBase):
     """A cache in a DuckDB file.
 
-    The file is opened when it is first needed, and is locked against other processes until `close()`, or until the cache
-    is no longer used by anyone. In this process it can be opened with `duckdb.connect(db_path)` at the same time.
+    The file is opened when it is first needed, and is locked against other processes until `close()`, or until nobody
+    holds the cache any more. In this process it can be opened with `duckdb.connect(db_path)` at the same time.
 
     Parameters:
         db_path: the file; `:memory:` for none.
@@ -26,6 +26,9 @@ class DuckDBCache(CacheBase):
         cache_dir: the folder of the cache.
         cleanup: kept for callers of PyAirbyte: nothing is left behind that could be cleaned up.
     """
+
+    paired_destination_name = "destination-duckdb"
+    """The connector that writes to the same kind of database."""
 
     def __init__(
         self,
@@ -56,6 +59,11 @@ class DuckDBCache(CacheBase):
         """Return the name that DuckDB gives the file: its name without what follows the first dot."""
         return "memory" if self._file.in_memory else Path(self.db_path).name.split(".")[0]
 
+    @property
+    def paired_destination_config(self) -> dict[str, Any]:
+        """A config with which that destination writes to the same file."""
+        return {"destination_path": str(self.db_path), "schema": self.schema_name}
+
     def _connect(self) -> DuckDBPyConnection:
         return self._file.connect()
 
@@ -76,4 +84,6 @@ class DuckDBCache(CacheBase):
         )
 
     def __repr__(self) -> str:
-        return f"DuckDBCache({str(self.db_path)!r}, schema_name={self.schema_name!r}, table_prefix={self.table_prefix!r})"
+        return (
+            f"DuckDBCache({str(self.db_path)!r}, schema_name={self.schema_name!r}, table_prefix={self.table_prefix!r})"
+        )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airbyte_exec.constants import DEFAULT_ARROW_MAX_CHUNK_SIZE
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.protocol.models import ConfiguredAirbyteStream
 
@@ -14,10 +15,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from pandas import DataFrame
     from pyarrow.dataset import Dataset
-    from sqlalchemy import Engine, Table
-
-DEFAULT_ARROW_MAX_CHUNK_SIZE = 100_000
-"""Rows in one batch of an Arrow dataset."""
+    from sqlalchemy import Engine, Executable, Table
 
 
 class TableReader(Protocol):
@@ -29,6 +27,10 @@ class TableReader(Protocol):
 
     def connection(self) -> AbstractContextManager[DuckDBPyConnection]:
         """Open a connection for as long as the context lasts."""
+        ...
+
+    def records(self, stream_name: str, statement: Executable) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a query on the table of a stream."""
         ...
 
     def sql_table(self, stream_name: str) -> Table:

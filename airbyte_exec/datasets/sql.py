@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from airbyte_exec.datasets.base import DEFAULT_ARROW_MAX_CHUNK_SIZE, DatasetBase, TableReader, import_extra
+from airbyte_exec.constants import (
+    AB_EXTRACTED_AT_COLUMN,
+    AB_META_COLUMN,
+    AB_RAW_ID_COLUMN,
+    DEFAULT_ARROW_MAX_CHUNK_SIZE,
+)
+from airbyte_exec.datasets.base import DatasetBase, TableReader, import_extra
 from airbyte_exec.protocol.models import ConfiguredAirbyteStream
-from airbyte_exec.records import INTERNAL_COLUMNS, StreamRecord, StreamRecordHandler
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from pyarrow.dataset import Dataset
     from sqlalchemy import ColumnElement, Select, Table
-
-_ROWS_AT_ONCE = 1_000
 
 
 class SQLDataset(DatasetBase):
@@ -46,14 +49,7 @@ class SQLDataset(DatasetBase):
         return self._stream_name
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        handler = StreamRecordHandler(
-            json_schema=self._stream_metadata.stream.json_schema, normalize_keys=True, prune_extra_fields=False
-        )
-        with self._cache.get_sql_engine().connect() as connection:
-            result = connection.execute(self._query_statement)
-            for rows in result.mappings().partitions(_ROWS_AT_ONCE):
-                for row in rows:
-                    yield StreamRecord.from_row(row, stream_record_handler=handler)
+        return self._cache.records(self._stream_name, self._query_statement)
 
     def __len__(self) -> int:
         from sqlalchemy import func, select
@@ -77,7 +73,7 @@ class SQLDataset(DatasetBase):
         from sqlalchemy import and_, text
 
         filters = [text(e) if isinstance(e, str) else e for e in filter_expressions]
-        filtered = self._query_statement.where(and_(True, *filters))  # type: ignore[arg-type] # a text clause is one too
+        filtered = self._query_statement.where(and_(True, *filters))
         return SQLDataset(self._cache, self._stream_name, filtered, self._stream_metadata)
 
     def to_pandas(self) -> DataFrame:
@@ -100,13 +96,13 @@ class SQLDataset(DatasetBase):
             compile_kwargs={"literal_binds": True, "render_postcompile": True},
         )
         with self._cache.connection() as connection:
-            reader = connection.execute(str(statement)).to_arrow_reader(max_chunk_size)
-            return datasets.dataset(list(reader), schema=reader.schema)  # type: ignore[no-any-return]
+            reader: Any = connection.execute(str(statement)).to_arrow_reader(max_chunk_size)
+            return datasets.dataset(list(reader), schema=reader.schema)
 
     @property
     def column_names(self) -> list[str]:
         """The names of the properties as the stream's schema writes them, and of the columns that every table has."""
-        return [*super().column_names, *INTERNAL_COLUMNS]
+        return [*super().column_names, AB_RAW_ID_COLUMN, AB_EXTRACTED_AT_COLUMN, AB_META_COLUMN]
 
 
 class CachedDataset(SQLDataset):
