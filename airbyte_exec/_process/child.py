@@ -254,15 +254,16 @@ class Child:
 
     def close(self) -> None:
         """Close everything and reap the child, at once. It is killed first if `end` did not come through."""
-        if self._guard.is_ours:
-            if not self._ending.seen.is_set():
-                _sweep.kill_round([self._token], {self.pid: self._start})
+        try:
+            if self._guard.is_ours:
+                if not self._ending.seen.is_set():
+                    _sweep.kill_round([self._token], {self.pid: self._start})
 
-            self._guard.remove_child(self._token)
+                self._guard.remove_child(self._token)
+        finally:
+            if self._stdin is not None:
+                self._stdin.close()
 
-        if self._stdin is not None:
-            self._stdin.close()
-
-        self._stdout.pipe.close()
-        self._stderr.close()
-        self._ending.release()
+            self._stdout.pipe.close()
+            self._stderr.close()
+            self._ending.release()

@@ -19,25 +19,47 @@ def pause() -> None:
         signal.pause()
 
 
-def fork_off(fifo: str, name: str, *, new_session: bool = False, twice: bool = False, bare: bool = False) -> None:
+BARE = """
+import os, signal, sys
+fifo, name, tell, marker = sys.argv[1:]
+if marker:
+    with open(marker + ".pid", "w") as file:
+        file.write(str(os.getpid()))
+os.write(os.open(fifo, os.O_WRONLY), name.encode() + b"\\n")
+os.close(int(tell))
+if marker:
+    while os.read(0, 65536):
+        pass
+    open(marker, "w").close()
+while True:
+    signal.pause()
+"""
+
+
+def fork_off(
+    fifo: str, name: str, *, session: bool = False, group: bool = False, twice: bool = False, bare: str | None = None
+) -> None:
+    """Leave a process behind; `bare` gives it an empty environment, and a marker to write at the end of its input."""
     told, tell = os.pipe()
-    if os.fork() == 0:
-        if new_session:
+    if (child := os.fork()) == 0:
+        if session:
             os.setsid()
         if twice and os.fork():
             os._exit(0)
-        if bare:
-            script = "import os,sys,signal; os.write(os.open(sys.argv[1],1),b'bare\\n'); os.close(int(sys.argv[2])); signal.pause()"
+        if group:
+            os.setpgid(0, 0)
+        if bare is not None:
             os.set_inheritable(tell, True)
-            os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", script, fifo, str(tell)], {})
+            os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", BARE, fifo, name, str(tell), bare], {})
         announce(fifo, name)
         os.close(tell)
         pause()
 
     os.close(tell)
     os.read(told, 1)  # until it, and its child, are there
+    os.close(told)
     if twice:
-        os.wait()
+        os.waitpid(child, 0)
 
 
 def ignore_sigterm() -> None:
@@ -60,11 +82,17 @@ def main(fifo: str, scenes: list[str]) -> None:
             case ["grandchild"]:
                 fork_off(fifo, "grandchild")
             case ["session"]:
-                fork_off(fifo, "session", new_session=True)
+                fork_off(fifo, "session", session=True)
             case ["daemon"]:
-                fork_off(fifo, "daemon", new_session=True, twice=True)
+                fork_off(fifo, "daemon", session=True, twice=True)
             case ["bare"]:
-                fork_off(fifo, "bare", bare=True)
+                fork_off(fifo, "bare", bare="")
+            case ["regrouped"]:
+                fork_off(fifo, "regrouped", group=True, twice=True, bare="")
+            case ["escaped", marker]:  # like a container: nothing but the command made for it finds this one
+                fork_off(fifo, "escaped", session=True, twice=True, bare=marker)
+            case ["wait-for-input"]:
+                os.read(0, 1)
             case ["ignore-sigterm"]:
                 ignore_sigterm()
             case ["print", text]:

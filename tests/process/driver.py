@@ -21,9 +21,9 @@ async def main(fifo: str, marker: str, killed: str) -> None:
     with open_guard() as guard:
         (guard.folder / "config.json").write_text("{}", encoding="utf-8")
         (guard.folder / "made-by-a-connector").mkdir(mode=0o000)
-        scenes = ["session", "daemon", "grandchild", "bare", "ignore-sigterm"]
+        scenes = ["session", "daemon", "grandchild", "bare", "regrouped", "ignore-sigterm"]
         source = [*ACTOR, fifo, *scenes, "name=source", "pause"]
-        destination = [*ACTOR, fifo, *scenes, "name=destination", f"read-to-the-end={marker}"]
+        destination = [*ACTOR, fifo, *scenes, f"escaped={marker}", "name=destination", f"read-to-the-end={marker}"]
         env = dict(os.environ)
         async with (
             open_child(source, env=env, stdin=False, guard=guard, stop_grace=0.1),
@@ -33,7 +33,7 @@ async def main(fifo: str, marker: str, killed: str) -> None:
                 stdin=True,
                 guard=guard,
                 hold_stdin=True,
-                kill_argv=["touch", killed],
+                kill_argv=["sh", "-c", f"kill -9 $(cat {marker}.pid); touch {killed}"],
                 stop_grace=0.1,
             ) as sink,
         ):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .conftest import Liveness
 
 PATIENCE = 30.0
-ALL = ("source", "destination", "grandchild", "session", "daemon", "bare")
+ALL = ("source", "destination", "grandchild", "session", "daemon", "bare", "regrouped", "escaped")
 
 
 def link_of_this_process() -> guardian_link.Link:

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from airbyte_exec._process.pipes import DEFAULT_SIZE, GROWN_SIZE, ReadEnd, WriteEnd, write_all
 
-# An unprivileged user: only for one does the kernel count. The interpreter may lie where that user cannot read, so
-# everything is imported before.
+# An unprivileged user, for only such are counted, and one of the test's own, for a user's processes are counted together.
+# The interpreter may lie where that user cannot read, so everything is imported before.
 AS_NOBODY = """
-import os, signal, sys
+import fcntl, os, signal, sys
 from airbyte_exec._process.pipes import DEFAULT_SIZE, GROWN_SIZE, ReadEnd, WriteEnd, pipe_size
 import encodings.ascii
 if os.getuid() == 0:
-    os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+    nobody = 60000 + os.getpid() % 5000
+    os.setgroups([]); os.setresgid(nobody, nobody, nobody); os.setresuid(nobody, nobody, nobody)
 def child_pipes():
     # what a source and a destination have: stdin, stdout and stderr, one of them enlarged
     ends = [os.pipe() for _ in range(3)]
@@ -50,7 +51,6 @@ print(grown, min(later) == DEFAULT_SIZE)
 
 def test_nothing_is_enlarged_once_other_processes_of_the_user_took_the_quota() -> None:
     said = run_as_nobody("""
-import fcntl
 others = []
 try:
     while pipe_size((ends := os.pipe())[0]) == DEFAULT_SIZE:
@@ -62,6 +62,24 @@ print(max(end.size for end in ends) <= DEFAULT_SIZE)
 """)
 
     assert said.split() == ["True"]
+
+
+def test_a_pipe_is_made_smaller_again_if_it_took_the_last_of_the_users_quota() -> None:
+    said = run_as_nobody("""
+with open("/proc/sys/fs/pipe-user-pages-soft") as file: limit = int(file.read())
+page, mine = os.sysconf("SC_PAGE_SIZE"), os.pipe()
+left = limit - GROWN_SIZE // page  # so that exactly one large pipe fits beside the others
+others = []
+while left >= DEFAULT_SIZE // page:
+    ends = os.pipe(); others.append(ends)
+    size = GROWN_SIZE if left >= GROWN_SIZE // page else DEFAULT_SIZE
+    fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, size)
+    left -= size // page
+end = ReadEnd(mine[0], grow=True)
+print(end.size == DEFAULT_SIZE, pipe_size(os.pipe()[0]) == DEFAULT_SIZE)
+""")
+
+    assert said.split() == ["True", "True"]
 
 
 def test_a_closed_pipe_gives_its_share_back() -> None:

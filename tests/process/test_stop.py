@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,9 @@ import anyio
 import pytest
 
 from airbyte_exec._process import StdinClosed, open_child
+from airbyte_exec._process.ending import Ending
+from airbyte_exec._process.pipes import ReadEnd
+from airbyte_exec._process.stdout import Stdout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +34,23 @@ async def test_a_child_that_obeys_sigterm_ends_by_it(guard: Guard, env: dict[str
 async def test_a_child_that_ignores_sigterm_is_killed_with_all_that_it_started(
     guard: Guard, env: dict[str, str], actor: Callable[..., list[str]], liveness: Liveness
 ) -> None:
-    scenes = ["ignore-sigterm", "grandchild", "session", "daemon", "bare", "print=x", "name=child", "pause"]
+    scenes = [
+        "ignore-sigterm",
+        "grandchild",
+        "session",
+        "daemon",
+        "bare",
+        "regrouped",
+        "print=x",
+        "name=child",
+        "pause",
+    ]
     argv = actor(liveness.path, *scenes)
     with anyio.fail_after(PATIENCE):
         async with open_child(argv, env=env, stdin=True, guard=guard, stop_grace=SHORT) as child:
             assert await child.read() == b"x"
             assert await child.stop() == -signal.SIGKILL
-            liveness.await_names("grandchild", "session", "daemon", "bare", "child")
+            liveness.await_names("grandchild", "session", "daemon", "bare", "regrouped", "child")
             liveness.await_end()
 
 
@@ -124,6 +138,51 @@ async def test_a_grandchild_that_holds_stdout_after_the_exit_is_killed_in_bounde
             liveness.await_names("grandchild", "daemon")
             liveness.await_end()
             assert await child.finish(exit_timeout=PATIENCE) == 0
+
+
+async def test_a_read_that_waits_when_the_child_exits_is_bounded_too(
+    guard: Guard, env: dict[str, str], actor: Callable[..., list[str]], liveness: Liveness
+) -> None:
+    argv = actor(liveness.path, "daemon", "wait-for-input", "exit=0")
+    with anyio.fail_after(PATIENCE):
+        async with (
+            open_child(argv, env=env, stdin=True, guard=guard, drain_timeout=SHORT) as child,
+            anyio.create_task_group() as tasks,
+        ):
+            ended = []
+
+            async def read() -> None:
+                ended.append(await child.read())
+
+            tasks.start_soon(read)
+            while not child._stdout.pipe.is_awaited:
+                await anyio.lowlevel.checkpoint()
+
+            await child.close_stdin()
+
+        assert ended == [b""]
+        assert child.stdout_cut
+        liveness.await_names("daemon")
+        liveness.await_end()
+
+
+async def test_more_than_a_pipe_holds_after_the_exit_is_somebody_elses_and_cut_when_its_time_is_over() -> None:
+    read_fd, write_fd = os.pipe()
+    pipe = ReadEnd(read_fd)
+    ending = Ending(os.getpid())
+    ending.seen.set()
+    ending.time = anyio.current_time() - 1
+    stdout = Stdout(pipe, ending, drain_timeout=0.5)
+
+    os.write(write_fd, b"x" * pipe.size)
+    assert len(await stdout.read()) == pipe.size
+    os.write(write_fd, b"y")
+    assert await stdout.read() == b""
+    assert stdout.is_cut
+
+    os.close(write_fd)
+    pipe.close()
+    os.close(ending._handle or 0)
 
 
 async def test_a_grandchild_that_writes_for_ever_after_the_exit_is_killed_in_bounded_time(
