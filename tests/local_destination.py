@@ -126,7 +126,10 @@ class Local:
 
     def arguments(self, *streams: Json) -> list[str]:
         config, catalog = self.folder / "config.json", self.folder / "catalog.json"
-        config.write_text(json.dumps({"path": str(self.path), "format": self.format, **self.config}), encoding="utf-8")
+        config.write_text(
+            json.dumps({"path": str(self.path), "format": self.format, "flush_seconds": 0, **self.config}),
+            encoding="utf-8",
+        )
         catalog.write_text(json.dumps({"streams": streams}), encoding="utf-8")
         return [*COMMAND, "write", "--config", str(config), "--catalog", str(catalog)]
 

@@ -97,7 +97,7 @@ def _write(options: dict[str, Path]) -> None:
     store = store_of(settings)
     store.open(streams)
     log("INFO", f"Writing {len(streams)} streams to {settings.path} ({settings.format}).")
-    intake = Intake(streams, store)
+    intake = Intake(streams, store, flush_seconds=settings.flush_seconds)
     try:
         intake.run()
     finally:

@@ -24,9 +24,6 @@ from airbyte_exec.types import StreamId
 FLUSH_BYTES = 32 * 1024 * 1024
 """So much is held in memory at most before it is stored (one longer line is taken whole)."""
 
-FLUSH_SECONDS = 1.0
-"""So long a state waits at most while the source is slow; each flush costs a sync of the disk."""
-
 _READ_BYTES = 1024 * 1024
 _NOTED_LINES = 3  # so many lines that are no message are shown; the rest is counted
 
@@ -46,11 +43,13 @@ class Intake:
     Parameters:
         streams: the streams of the catalog.
         store: where the rows go; it is open.
+        flush_seconds: how long a state waits at most.
     """
 
-    def __init__(self, streams: Sequence[ConfiguredStream], store: Store) -> None:
+    def __init__(self, streams: Sequence[ConfiguredStream], store: Store, *, flush_seconds: float) -> None:
         self._streams = {stream.id: stream for stream in streams}
         self._store = store
+        self._flush_seconds = flush_seconds
         self._decoder = LineDecoder()
         self._pending = _Pending()
         self._flushed_at = time.monotonic()
@@ -79,12 +78,11 @@ class Intake:
 
     def _read(self) -> bytes:
         while self._pending.states:
-            wait = self._flushed_at + FLUSH_SECONDS - time.monotonic()
+            wait = self._flushed_at + self._flush_seconds - time.monotonic()
             if wait > 0 and select.select([0], [], [], wait)[0]:
                 break
 
-            if wait <= 0 or not select.select([0], [], [], 0)[0]:
-                self._flush()
+            self._flush()
 
         return os.read(0, _READ_BYTES)
 
@@ -106,6 +104,9 @@ class Intake:
         elif isinstance(item, State):
             self._pending.states.append(self._counted(item))
             self._pending.size += len(item.line)
+            if time.monotonic() - self._flushed_at >= self._flush_seconds:
+                self._flush()
+
         elif isinstance(item, Message):
             self._take_message(item)
         elif isinstance(item, Noise):

@@ -47,6 +47,16 @@ SPEC: Mapping[str, Any] = {
                 "sub-folder in the other formats (the folder itself by default).",
                 "examples": ["main", "raw"],
             },
+            "flush_seconds": {
+                "title": "Seconds between flushes",
+                "type": "number",
+                "minimum": 0,
+                "default": 1,
+                "order": 3,
+                "description": "How long a state of the source waits at most until the rows before it are on disk and "
+                "it is given back. With 0 each state is a flush of its own.",
+                "examples": [1, 10],
+            },
         },
     },
 }
@@ -61,11 +71,13 @@ class Settings:
         path: the DuckDB file or the folder, absolute.
         format: what is stored there.
         schema: where streams without a namespace go, where the user chose it.
+        flush_seconds: how long a state waits at most.
     """
 
     path: Path
     format: Format = "duckdb"
     schema: str | None = None
+    flush_seconds: float = 1.0
 
 
 def read_settings(config: object) -> Settings:
@@ -87,7 +99,11 @@ def read_settings(config: object) -> Settings:
     if schema is not None and (not isinstance(schema, str) or not schema):
         raise wrong_config("The config's `schema` must be a text that is not empty.")
 
+    seconds = config.get("flush_seconds", 1.0)
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        raise wrong_config("The config's `flush_seconds` must be a number that is not negative.")
+
     if "\0" in path:
         raise wrong_config("The config's `path` holds a NUL character.")
 
-    return Settings(path=Path(path).expanduser().absolute(), format=chosen, schema=schema)
+    return Settings(path=Path(path).expanduser().absolute(), format=chosen, schema=schema, flush_seconds=seconds)
