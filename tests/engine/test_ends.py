@@ -178,7 +178,6 @@ def test_a_flood_on_stderr_stops_nothing(lab: Lab) -> None:
 
 
 def test_a_store_that_cannot_be_written_fails_the_sync(lab: Lab) -> None:
-    script = [step("wait_for", after_record(20), path=lab.folder / "broken")]
     lab.write()
     (lab.state / "source-mini--destination-mini.json").write_text("{", encoding="utf-8")
 
@@ -187,14 +186,14 @@ def test_a_store_that_cannot_be_written_fails_the_sync(lab: Lab) -> None:
 
 
 def test_an_error_in_on_progress_ends_the_sync_and_is_raised_bare(lab: Lab) -> None:
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def stop(progress: object) -> None:
         if getattr(progress, "records_read", 0) > 10:
-            raise Enough
+            raise EnoughError
 
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         lab.write(on_progress=stop)
 
 
