@@ -23,7 +23,7 @@ from airbyte_exec._connector.quarantine import Quarantine
 from airbyte_exec._connector.stderr_log import StderrLog
 from airbyte_exec._process import Child, ExitStatusLost
 from airbyte_exec.protocol.codec import MAX_LINE, LineDecoder, LineTooLongError
-from airbyte_exec.protocol.envelope import Malformed, Message, Noise, Records, State
+from airbyte_exec.protocol.envelope import Item, Malformed, Message, Noise, Records, State
 from airbyte_exec.secrets.masking import Masker
 from airbyte_exec.types import StreamId
 
@@ -77,6 +77,8 @@ class Session:
         self.facts = Facts()
         self.exit_code: int | None = None
         self.bytes_read = 0
+        self.tap: Callable[[Item], None] | None = None
+        """Told of each item as it comes, before anything is done with it."""
         self._on_config = on_config
         self._log = log
         self._logger = logs.get_logger(connector)
@@ -107,6 +109,9 @@ class Session:
 
             data: list[Records | State] = []
             for item in items:
+                if self.tap is not None:
+                    self.tap(item)
+
                 if isinstance(item, Records | State):
                     data.append(item)
                     continue
@@ -263,6 +268,10 @@ class Session:
     def mask_also(self, masker: Masker) -> None:
         """Mask further values from now on: those of a config that the connector has just made."""
         self._log.masker |= masker
+
+    def mask_bytes(self, line: bytes) -> bytes:
+        """Return a line with the secrets of the config replaced."""
+        return self._log.masker.mask_bytes(line)
 
     def _mask(self, text: str) -> str:
         return self._log.masker.mask(text)

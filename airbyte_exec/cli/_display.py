@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airbyte_exec.types import StreamId
 
 LINE_EVERY = 5.0  # seconds between two lines where there is no terminal
+_SILENT_TURNS = 6  # where nothing moves, only each sixth line is told
 DRAWN_PER_SECOND = 6.0
 _LINES_KEPT = 6  # lines of the terminal that are left to others
 _MOST_STREAMS = 20
@@ -41,6 +42,14 @@ class Watch:
             return f"{self.title}: starting"
 
         return f"{self.title}: {summary(self.progress)}"
+
+    def position(self) -> object:
+        """Return what changes when something moves."""
+        progress = self.progress
+        if progress is None:
+            return None
+
+        return progress.phase, progress.records_read, progress.records_delivered, progress.states_committed
 
     def kept(self) -> str:
         """Say what stays of a sync that is ended early."""
@@ -71,8 +80,13 @@ def _told(watch: Watch, output: Output) -> Iterator[None]:
     over = threading.Event()
 
     def tell() -> None:
+        before, silent = watch.position(), 0
         while not over.wait(LINE_EVERY):
-            output.say(watch.line())
+            now = watch.position()
+            silent = silent + 1 if now == before else 0
+            before = now
+            if silent % _SILENT_TURNS == 0:
+                output.say(watch.line())
 
     teller = threading.Thread(target=tell, name="airbyte-exec progress", daemon=True)
     teller.start()

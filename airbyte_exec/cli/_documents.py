@@ -45,12 +45,21 @@ def read_document(text: str, option: str) -> Any:
     return _parse(_text(text, option), where)
 
 
-def _text(name: str, option: str) -> str:
+def read_bytes(name: str, option: str) -> bytes:
+    """Return what a file holds, or what comes on stdin (`-`).
+
+    Raises:
+        PyAirbyteInputError: it cannot be read.
+    """
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
-        return raw.decode("utf-8-sig")
+        return sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except OSError as error:
         raise PyAirbyteInputError(message=f"{option}: {name} cannot be read: {error.strerror}.") from None
+
+
+def _text(name: str, option: str) -> str:
+    try:
+        return read_bytes(name, option).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PyAirbyteInputError(message=f"{option}: {name} is not UTF-8 (byte {error.start}).") from None
 

@@ -178,8 +178,8 @@ def _places(pipeline: Pipeline) -> dict[str, Any]:
     return places
 
 
-def report(result: WriteResult, output: Output) -> None:
-    """Tell what a sync did: in all, and for each stream."""
+def report(result: WriteResult, output: Output, *, stdout: bool = True) -> None:
+    """Tell what a sync did: in all, and for each stream; on stderr where stdout is for data."""
     rate = result.processed_records / max(result.duration_seconds, 0.001)
     head = (
         f"{result.source_name} -> {result.destination_name}: {result.processed_records:,} records, "
@@ -195,7 +195,7 @@ def report(result: WriteResult, output: Output) -> None:
         kept = f": {', '.join(map(str, result.quarantine_files))}" if result.quarantine_files else ""
         lines.append(f"{result.malformed_lines:,} malformed lines were left out{kept}")
 
-    output.report("\n".join(lines))
+    (output.report if stdout else output.say)("\n".join(lines))
     for warning in result.warnings:
         output.warn(warning)
 
