@@ -24,6 +24,7 @@ FENCE = re.compile(
 )
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 RUN_TIMEOUT = 100
+CONNECTORS = ROOT / ".venvs" / "connectors"
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,15 @@ def run(command: list[str], folder: Path, timeout: float = RUN_TIMEOUT) -> str:
     if not (folder / "examples").exists():
         (folder / "examples").symlink_to(ROOT / "examples")
 
-    # The commands of this environment, as in an activated venv; nothing is kept outside of the folder.
+    # The commands of this environment, as in an activated venv. Nothing is kept outside of the folder but what is
+    # installed from PyPI, which is the same for all pages.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "HOME": str(folder), "AIRBYTE_PROJECT_DIR": str(folder), "COLUMNS": "200"}
+    folders = {
+        "AIRBYTE_PROJECT_DIR": folder,
+        "AIRBYTE_LOGGING_ROOT": folder / "logs",
+        "AIRBYTE_INSTALL_DIR": CONNECTORS,
+    }
+    env = {**os.environ, "PATH": path, "COLUMNS": "200", **{name: str(value) for name, value in folders.items()}}
     done = subprocess.run(
         command,
         cwd=folder,
