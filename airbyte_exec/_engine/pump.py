@@ -14,7 +14,6 @@ Whoever opened the feed and the sink stops them; this module only talks to them.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -34,8 +33,6 @@ from airbyte_exec._state.store import Changes
 from airbyte_exec.exceptions import PyAirbyteError
 from airbyte_exec.protocol.envelope import Records, State
 from airbyte_exec.types import StreamId
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +86,8 @@ class Pump:
         self._collected = anyio.Event()
         self._confirmed = anyio.Event()
         self._failed = False
-        self._warned_of_unknown = False
         self._sink_closed = False
+        self._is_sending = False
         self._sink_failure: Exception | None = None
         self.confirming = Confirming(ledger, commit, progress, on_count_mismatch=settings.on_count_mismatch)
 
@@ -120,7 +117,9 @@ class Pump:
             return
         except Exception:  # raised again: whatever ended the feed, the sink must not take it for an end
             self._failed = True
-            await self._wind_up(unfinished=self._route.streams)
+            if not self._is_sending:  # a sink that failed in the middle of a line must see nothing more
+                await self._wind_up(unfinished=self._route.streams)
+
             raise
 
         failed = self._feed.failed_streams()
@@ -146,24 +145,16 @@ class Pump:
         async with aclosing(self._feed.batches()) as batches:
             async for items in batches:
                 kept = [item for item in map(self._route.admit, items) if item is not None]
-                self._warn_of_unknown()
                 if kept:
                     wire = [self._pass(item) for item in kept]
                     progress.waiting_for = "destination"
+                    self._is_sending = True
                     await self._sink.send(wire)
+                    self._is_sending = False
                     _count_delivered(streams, kept)
                     progress.waiting_for = "source"
 
                 self._notify()
-
-    def _warn_of_unknown(self) -> None:
-        if self._route.unknown and not self._warned_of_unknown:
-            self._warned_of_unknown = True
-            logger.warning(
-                "The source sends records or states of streams that are not in the catalog (%s, …): they are counted, "
-                "and not forwarded.",
-                next(iter(self._route.unknown)),
-            )
 
     def _pass(self, item: Records | State) -> Records | State:
         """Note an item that is about to be sent, and return it under the names that the sink sees."""

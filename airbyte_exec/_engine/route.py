@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Collection
 
@@ -9,6 +10,8 @@ from airbyte_exec._engine.options import NameMapping
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.protocol.envelope import Records, State
 from airbyte_exec.types import StreamId
+
+logger = logging.getLogger(__name__)
 
 
 class Route:
@@ -39,15 +42,26 @@ class Route:
         """Return the part of an item that is of the catalog, or None; what is left out is counted."""
         if isinstance(item, Records):
             if not self.streams.issuperset(item.counts):
-                self.unknown.update({s: count for s, count in item.counts.items() if s not in self.streams})
+                for stream in item.counts.keys() - self.streams:
+                    self._leave_out(stream, item.counts[stream])
 
             return item.only(self.streams)
 
         if item.kind == "STREAM" and item.streams[0][0] not in self.streams:
-            self.unknown[item.streams[0][0]] += 1
+            self._leave_out(item.streams[0][0], 1)
             return None
 
         return item
+
+    def _leave_out(self, stream: StreamId, count: int) -> None:
+        if not self.unknown:
+            logger.warning(
+                "The source sends records or states of streams that are not in the catalog, such as %s: they are "
+                "counted, and not forwarded.",
+                stream,
+            )
+
+        self.unknown[stream] += count
 
     def rename(self, item: Records | State) -> Records | State:
         """Return the item under the names that the destination sees."""
