@@ -37,7 +37,7 @@ def check_protocol_data() -> None:
     pinned = json.loads((data / "PINNED.json").read_text(encoding="utf-8"))
     schemas = [entry.name for entry in (data / "schema").iterdir() if entry.name.endswith(".json")]
     assert schemas, "no JSON Schema in the wheel"
-    print(f"protocol data: {len(schemas)} schemas, {pinned}")
+    print(f"protocol data: {len(schemas)} schemas of version {pinned['version']}")
 
 
 def check_command_line() -> None:
