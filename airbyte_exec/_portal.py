@@ -6,8 +6,9 @@ for as long as it lasts: so it works in a script, in a thread and inside a runni
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ import anyio
 from anyio.from_thread import start_blocking_portal
 
 T = TypeVar("T")
+
+_LOOK_FOR_STOP = 0.1  # seconds; a `threading.Event` cannot be waited for together with anything else
 
 
 def run(function: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -26,46 +29,64 @@ def run(function: Callable[..., Awaitable[T]], *args: Any) -> T:
         return _result(portal.start_task_soon(function, *args))
 
 
-def iterate(make: Callable[[], AsyncIterator[T]]) -> Generator[T, None, None]:
+def iterate(make: Callable[[], AsyncIterator[T]], *, stop: threading.Event | None = None) -> Generator[T, None, None]:
     """Iterate over an asynchronous generator, one crossing an item.
+
+    Parameters:
+        make: makes the asynchronous generator.
+        stop: ends the iteration when it is set, also while the next item is waited for.
 
     Closing this generator (or leaving the loop over it) closes the asynchronous one, with all of its clean-up, before
     it returns. The generator runs in one task from its first to its last step, as cancel scopes demand.
     """
     with start_blocking_portal(backend="asyncio") as portal:
         send, receive = portal.call(_make_stream)
-        stop = portal.call(anyio.Event)
-        task = portal.start_task_soon(_forward, make, send, stop)
+        leave = portal.call(anyio.Event)
+        task = portal.start_task_soon(_forward, make, send, leave)
         try:
-            while True:
+            while stop is None or not stop.is_set():
+                coming = portal.start_task_soon(receive.receive)
+                if not _comes(coming, stop):
+                    break
+
                 try:
-                    item = _result(portal.start_task_soon(receive.receive))
+                    item = _result(coming)
                 except anyio.EndOfStream:
                     break
 
                 yield item
         finally:
-            portal.call(_shut, stop, receive)
+            portal.call(_shut, leave, receive)
             _result(task)
+
+
+def _comes(future: Future[Any], stop: threading.Event | None) -> bool:
+    """Wait until the future is done; return False where `stop` is set before that."""
+    while stop is not None and not wait([future], timeout=_LOOK_FOR_STOP).done:
+        if stop.is_set():
+            future.cancel()
+            return False
+
+    return True
 
 
 def _make_stream() -> Any:
     return anyio.create_memory_object_stream[Any](0)
 
 
-async def _shut(stop: anyio.Event, receive: Any) -> None:
-    stop.set()
+async def _shut(leave: anyio.Event, receive: Any) -> None:
+    leave.set()
     receive.close()
 
 
-async def _forward(make: Callable[[], AsyncIterator[T]], send: Any, stop: anyio.Event) -> None:
+async def _forward(make: Callable[[], AsyncIterator[T]], send: Any, leave: anyio.Event) -> None:
     """Run the generator in one task, and end it as soon as nobody listens, also while it waits for its next item."""
     failure: BaseException | None = None
 
     async with anyio.create_task_group() as group:
 
         async def watch() -> None:
-            await stop.wait()
+            await leave.wait()
             group.cancel_scope.cancel()
 
         group.start_soon(watch)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 
+from airbyte_exec.secrets.util import secret_variables
+
 PLATFORM = {
     "DATA_CHANNEL_FORMAT": "JSONL",
     "DATA_CHANNEL_MEDIUM": "STDIO",
@@ -27,13 +29,15 @@ def connector_environment(
     Parameters:
         command: `spec`, `check`, `discover`, `read` or `write`.
         allowed: the only variables of ours that are passed on, beside `ALWAYS`; None passes all of them.
-        secret: variables that a secret was taken from: these are never passed on.
+        secret: variables that hold a secret: these are never passed on. Nor is any other variable that a secret was
+            taken from in this process: it may be another connector's.
     """
     ours: Mapping[str, str] = os.environ
+    hidden = secret_variables().union(secret)
     kept = {
         name: value
         for name, value in ours.items()
-        if name not in secret and (allowed is None or name in allowed or name in ALWAYS)
+        if name not in hidden and (allowed is None or name in allowed or name in ALWAYS)
     }
     added = dict(PLATFORM)
     if command in ("spec", "check", "discover"):

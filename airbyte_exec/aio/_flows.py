@@ -10,7 +10,7 @@ from airbyte_exec import constants
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._engine.options import WriteOptions, parse_strategy, with_overrides
 from airbyte_exec._state.store import StateStore
-from airbyte_exec.aio._prepare import prepare_destination, prepare_source, side_by_side
+from airbyte_exec.aio._prepare import prepare_both
 from airbyte_exec.aio._read import ReadFlow
 from airbyte_exec.aio._replay import ReplayFlow
 from airbyte_exec.aio._straight import StraightFlow
@@ -52,10 +52,7 @@ class CachedFlow:
         """Read and write, and return what was written."""
         options = self.options
         with bare_errors():
-            await side_by_side(
-                lambda: prepare_source(self.source, check=options.check),
-                lambda: prepare_destination(self.destination, check=options.check),
-            )
+            await prepare_both(self.source, self.destination, check=options.check)
             read_result = await ReadFlow(
                 source=self.source,
                 cache=self.cache,

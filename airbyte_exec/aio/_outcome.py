@@ -60,7 +60,7 @@ def _result(transfer: Transfer, provider: SavedStateProvider) -> WriteResult:
         bytes_read=progress.bytes_read,
         started_at=summary.started_at,
         duration_seconds=time.time() - summary.started_at,
-        warnings=tuple([*summary.warnings, *(text for found in facts.values() for text in found.warnings)]),
+        warnings=(*summary.warnings, *(text for found in facts.values() for text in found.warnings)),
         noise={f"{name} {rule}": n for name, found in facts.items() for rule, n in found.noise.items()},
         malformed_lines=sum(found.malformed for found in facts.values()),
         quarantine_files=tuple(found.quarantine for found in facts.values() if found.quarantine is not None),

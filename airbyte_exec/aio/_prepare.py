@@ -11,6 +11,7 @@ import anyio
 from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._state.pair import PairState
+from airbyte_exec.secrets.hydration import hydrate
 
 if TYPE_CHECKING:
     from airbyte_exec.aio.source import AsyncSource
@@ -27,6 +28,19 @@ def rename_catalog(configured: Any, names: Any) -> Any:
         streams.append(entry.model_copy(update={"stream": entry.stream.model_copy(update=update)}))
 
     return configured.model_copy(update={"streams": streams})
+
+
+async def prepare_both(source: AsyncSource, destination: ConnectorCore, *, check: bool) -> None:
+    """Make both ready at the same time.
+
+    The secrets of both are looked up first: what one of them is made of must not reach the other's environment.
+    """
+    for connector in (source, destination):
+        await anyio.to_thread.run_sync(hydrate, connector.config)
+
+    await side_by_side(
+        lambda: prepare_source(source, check=check), lambda: prepare_destination(destination, check=check)
+    )
 
 
 async def prepare_source(source: AsyncSource, *, check: bool) -> None:

@@ -19,10 +19,8 @@ from airbyte_exec._state.store import Saved, StateStore
 from airbyte_exec.aio._outcome import with_result, write_result
 from airbyte_exec.aio._prepare import (
     following_configs,
-    prepare_destination,
-    prepare_source,
+    prepare_both,
     rename_catalog,
-    side_by_side,
 )
 from airbyte_exec.aio.source import AsyncSource, Streams
 from airbyte_exec.results import WriteResult
@@ -60,10 +58,7 @@ class StraightFlow:
         """Write, and return what was done."""
         source, destination = self.source, self.destination
         with bare_errors():
-            await side_by_side(
-                lambda: prepare_source(source, check=self.options.check),
-                lambda: prepare_destination(destination, check=self.options.check),
-            )
+            await prepare_both(source, destination, check=self.options.check)
             catalog = await source.plan(
                 self.streams,
                 strategy=self.strategy,

@@ -83,6 +83,11 @@ def remember(variable: str, value: str) -> None:
     _fetched[variable] = str(value)
 
 
+def secret_variables() -> frozenset[str]:
+    """Return the environment variables from which a secret was taken in this process."""
+    return frozenset(_fetched)
+
+
 def variables_behind(texts: Collection[str]) -> dict[str, str]:
     """Return the environment variables from which a secret was taken that is one of these texts, or part of one."""
     return {

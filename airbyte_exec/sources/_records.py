@@ -72,15 +72,22 @@ def _records(
     if left == 0:
         return
 
-    with closing(_portal.iterate(lambda: source.record_batches(configured))) as batches:
+    with closing(_portal.iterate(lambda: source.record_batches(configured), stop=stop_event)) as batches:
         for lines in batches:
             for line in lines:
                 if stop_event is not None and stop_event.is_set():
                     return
 
                 data, emitted_at = decode_record(line)
-                extracted_at = datetime.fromtimestamp(emitted_at / 1000, tz=UTC)
-                yield StreamRecord(data, stream_record_handler=handler, extracted_at=extracted_at)
+                yield StreamRecord(data, stream_record_handler=handler, extracted_at=_moment(emitted_at))
                 left = None if left is None else left - 1
                 if left == 0:
                     return
+
+
+def _moment(emitted_at: float) -> datetime | None:
+    """Return the time of so many milliseconds since the epoch; None for a number that is no time."""
+    try:
+        return datetime.fromtimestamp(emitted_at / 1000, tz=UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -1,0 +1,163 @@
+"""The door between threads and the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from airbyte_exec import _portal
+
+
+async def _double(number: int) -> int:
+    await anyio.lowlevel.checkpoint()
+    return 2 * number
+
+
+def test_a_call_returns_what_the_function_returns() -> None:
+    assert _portal.run(_double, 21) == 42
+
+
+def test_a_call_raises_what_the_function_raises() -> None:
+    async def fail() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        _portal.run(fail)
+
+
+def test_a_call_works_inside_a_running_loop() -> None:
+    async def main() -> int:
+        return _portal.run(_double, 21)
+
+    assert asyncio.run(main()) == 42
+
+
+def test_calls_work_in_many_threads_at_once() -> None:
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(lambda n: _portal.run(_double, n), range(64))) == [2 * n for n in range(64)]
+
+
+def test_nothing_stays_behind_after_a_call() -> None:
+    before = set(threading.enumerate())
+
+    _portal.run(_double, 1)
+
+    assert set(threading.enumerate()) == before
+
+
+def test_an_iteration_yields_everything_in_order() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(100):
+            yield number
+
+    assert list(_portal.iterate(numbers)) == list(range(100))
+
+
+def test_an_iteration_raises_what_the_generator_raises_after_its_items() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+        raise KeyError("x")
+
+    items = _portal.iterate(numbers)
+
+    assert next(items) == 1
+    with pytest.raises(KeyError):
+        next(items)
+
+
+def test_leaving_an_iteration_cleans_up_before_it_returns() -> None:
+    done: list[str] = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.lowlevel.checkpoint()
+                done.append("cleaned up")
+
+    items = _portal.iterate(numbers)
+    next(items)
+    items.close()
+
+    assert done == ["cleaned up"]
+
+
+def test_leaving_an_iteration_does_not_wait_for_its_next_item() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+        await anyio.sleep_forever()
+
+    items = _portal.iterate(numbers)
+    assert next(items) == 1
+    items.close()
+
+
+def test_an_error_of_the_clean_up_is_raised() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await anyio.sleep_forever()
+        finally:
+            raise KeyError("x")
+
+    items = _portal.iterate(numbers)
+    next(items)
+    with pytest.raises(KeyError):
+        items.close()
+
+
+def test_an_event_ends_an_iteration_that_waits() -> None:
+    stop = threading.Event()
+
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+        stop.set()
+        await anyio.sleep_forever()
+
+    assert list(_portal.iterate(numbers, stop=stop)) == [1]
+
+
+def test_an_event_that_is_set_starts_nothing() -> None:
+    stop = threading.Event()
+    stop.set()
+
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    assert list(_portal.iterate(numbers, stop=stop)) == []
+
+
+def test_ctrl_c_cancels_the_call_and_waits_for_its_clean_up() -> None:
+    program = (
+        "import anyio, os, signal\n"
+        "from airbyte_exec import _portal\n"
+        "async def work():\n"
+        "    try:\n"
+        "        print('working', flush=True)\n"
+        "        await anyio.sleep_forever()\n"
+        "    finally:\n"
+        "        print('cleaned up', flush=True)\n"
+        "try:\n"
+        "    _portal.run(work)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted', flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        os.kill(process.pid, signal.SIGINT)
+        assert process.stdout.read() == "cleaned up\ninterrupted\n"
+
+    assert process.returncode == 0
