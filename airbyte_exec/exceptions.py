@@ -81,7 +81,7 @@ class PyAirbyteError(Exception):
 
     def __str__(self) -> str:
         lines = [self.get_message()]
-        lines += [f"    {name.replace('_', ' ').capitalize()}: {value}" for name, value in self._details()]
+        lines += [f"    {_in_words(name)}: {value}" for name, value in self._details()]
 
         if self.log_text:
             text = self.log_text if isinstance(self.log_text, str) else "\n".join(self.log_text)
@@ -114,6 +114,11 @@ class PyAirbyteError(Exception):
         safe = ("connector_name", "stream_name", "violation", "exit_code")
         found = {name: getattr(self, name) for name in safe if hasattr(self, name)}
         return {"class": type(self).__name__, "message": self.get_message(), **found}
+
+
+def _in_words(name: str) -> str:
+    """Return the name of a field in words; what is no such name (a path in a config) stays as it is."""
+    return name.replace("_", " ").capitalize() if name.isidentifier() and name.islower() else name
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -45,16 +45,8 @@ class ConnectorFiles:
         Raises:
             PyAirbyteInputError: it holds something that JSON does not know.
         """
-        try:
-            text = json.dumps(config)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise PyAirbyteInputError(
-                message=f"The config cannot be written as JSON: {error}",
-                guidance="A config holds texts, numbers, booleans, None, lists and dicts.",
-            ) from error
-
         self._seen = same_text(config)
-        return self.add("config.json", text.encode())
+        return self.add("config.json", json.dumps(config).encode())
 
     def rewritten_config(self) -> dict[str, Any] | None:
         """Return the config where the connector has changed it since the last look, else None.
@@ -77,5 +69,15 @@ class ConnectorFiles:
 
 
 def same_text(config: Mapping[str, Any]) -> str:
-    """Return a text that is the same for equal configs, also where they hold NaN, or tuples in the place of lists."""
-    return json.dumps(config, sort_keys=True)
+    """Return a text that is the same for equal configs, also where they hold NaN, or tuples in the place of lists.
+
+    Raises:
+        PyAirbyteInputError: the config holds something that JSON does not know.
+    """
+    try:
+        return json.dumps(config, sort_keys=True)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PyAirbyteInputError(
+            message=f"The config cannot be written as JSON: {error}",
+            guidance="A config holds texts, numbers, booleans, None, lists and dicts.",
+        ) from error
