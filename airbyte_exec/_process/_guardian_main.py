@@ -1,11 +1,13 @@
 """The guardian: ends our children when we cannot any more.
 
-Run as `python -I -S _guardian_main.py SOCKET [OWNER]`, OWNER a pidfd of our process. Over the socket it is told, one JSON object a line, which runs are open, which children they
-have, and gets copies of the write ends of destinations' stdin. It answers each line with one byte, when it has done it.
+Run as `python -I -S _guardian_main.py SOCKET [OWNER]`, OWNER a pidfd of our process. Over the socket it is told,
+one JSON object a line, which runs are open, which children they have, and gets copies of the write ends of
+destinations' stdin. It answers each line with one byte, when it has done it.
 
-A destination takes the end of its stdin for a normal end of input. So when the socket closes, or our process is gone, it
-first kills all that the open runs started, and closes the copies only after that. Then it removes the runs' folders and
-ends. Standard library only; signals that a terminal or a service manager sends to everybody do not reach it.
+A destination takes the end of its stdin for a normal end of input. So when the socket closes, or our process is
+gone, it first kills all that the open runs started, and closes the copies only after that. Then it removes the
+runs' folders and ends. Standard library only; signals that a terminal or a service manager sends to everybody do
+not reach it.
 """
 
 from __future__ import annotations
@@ -166,7 +168,7 @@ def answer(link: socket.socket, guardian: Guardian, line: bytes, received: list[
 
 def main() -> None:
     """Serve one process, then end its runs."""
-    # Blocked from before the exec on (see guardian.py); never unblocked, for SIGTERM to all of us must not end it first.
+    # Blocked from before the exec on (see guardian_link.py) and for ever: SIGTERM to all of us must not end it first.
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     guardian = Guardian()
     owner = int(sys.argv[2]) if len(sys.argv) > 2 else None

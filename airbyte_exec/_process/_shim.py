@@ -1,8 +1,9 @@
 """Becomes the connector, once the process that started it says so.
 
-Run as `python -I -S _shim.py GO ERRORS`, with two inherited pipes. Everything comes over GO and not over the command line: the program, its
-arguments, its environment, and last the word to go. If GO ends without that word, whoever started us is gone, and nothing is
-executed. ERRORS tells that we came as far as `execve`, and the errno if it failed; it closes by itself when it succeeded.
+Run as `python -I -S _shim.py GO ERRORS`, with two inherited pipes. Everything comes over GO and not over the
+command line: the program, its arguments, its environment, and last the word to go. If GO ends without that word,
+whoever started us is gone, and nothing is executed. ERRORS tells that we came as far as `execve`, and the errno if
+it failed; it closes by itself when it succeeded.
 
 A start of the interpreter is the price of every child, so nothing is imported that is not built into it.
 """
@@ -43,7 +44,7 @@ def main(go: int, errors: int) -> None:
 
 
 def restore_signals() -> None:
-    """Undo what the interpreter, and whoever started us, did to the signals: ignored and blocked ones survive `execve`."""
+    """Undo what the interpreter, and who started it, did to the signals: ignored and blocked ones survive `execve`."""
     for number in signals.valid_signals():
         try:
             signals.signal(number, signals.SIG_DFL)

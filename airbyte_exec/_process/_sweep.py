@@ -1,10 +1,12 @@
 """Finds and kills what a run started, and removes its folder: for this process, and for the guardian after it.
 
-Standard library only and no import of ours: the guardian loads this file by its path, in an interpreter without site-packages.
+Standard library only and no import of ours: the guardian loads this file by its path, in an interpreter without
+site-packages.
 
-A process belongs to a run if its environment carries the run's mark, if it is in the process group or session of one of the run's
-children, or if it descends from such a process. The first finds grandchildren that made sessions of their own, the second
-and third those that emptied their environment. Without /proc only the process groups are known.
+A process belongs to a run if its environment carries the run's mark, if it is in the process group or session of
+one of the run's children, or if it descends from such a process. The first finds grandchildren that made sessions
+of their own, the second and third those that emptied their environment. Without /proc only the process groups are
+known.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import signal
 import stat
 import time
+from contextlib import suppress
 
 TYPE_CHECKING = False  # `typing` costs the guardian a third of its start; checkers know this name
 if TYPE_CHECKING:
@@ -90,7 +93,7 @@ def is_marked(pid: int, marks: Collection[str]) -> bool:
 def find(marks: Collection[str], leaders: Mapping[int, int | None]) -> list[Process]:
     """Return the living processes that belong to the marks or to the groups of `leaders` (pid to start time)."""
     try:
-        names = os.listdir("/proc")
+        names = os.listdir("/proc")  # noqa: PTH208 - pathlib is too slow to import in the guardian
     except OSError:
         return []
 
@@ -138,10 +141,8 @@ def kill_round(marks: Collection[str], leaders: Mapping[int, int | None]) -> int
 
 def signal_group(leader: int, number: int) -> None:
     """Send a signal to a process group; one that is gone, or is another user's by now, is left alone."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _kill(process: Process) -> bool:
@@ -173,7 +174,7 @@ def _kill(process: Process) -> bool:
 def kill_rounds(
     marks: Collection[str], leaders: Mapping[int, int | None], seconds: float = SWEEP_LIMIT
 ) -> Iterator[float]:
-    """Kill in rounds until nothing is found twice in a row, or the time is over; yields how long to pause before the next.
+    """Kill in rounds until nothing is found twice in a row, or time is over; yields the pause before the next round.
 
     A generator, so that an event loop and a plain process wait in their own way.
     """

@@ -1,9 +1,9 @@
 """A child process: read, written to and ended. Bytes and exit codes only.
 
 How a child ends, in this order: signals to its process group (SIGTERM, then SIGCONT, so that a stopped one can
-react; SIGKILL after a grace), the same for what it started and put elsewhere, then our ends of its pipes close, then
-it is reaped. Its stdin closes after its death and not before, unless `close_stdin` was called: a destination takes
-the end of its stdin for success. Every wait in it is bounded.
+react; SIGKILL after a grace), the same for what it started and put elsewhere, then our ends of its pipes close,
+then it is reaped. Its stdin closes after its death and not before, unless `close_stdin` was called: a destination
+takes the end of its stdin for success. Every wait in it is bounded.
 
 A child is its first process. When that exits, it has exited, whoever else still holds its pipes.
 """
@@ -214,7 +214,7 @@ class Child:
             await anyio.sleep(pause)
 
     def background(self) -> list[Callable[[], Coroutine[None, None, None]]]:
-        """Return what must run beside the child. Shielded: it ends with `cancel_background`, however the outside ends."""
+        """Return what must run beside the child: shielded, it ends with `cancel_background` and not before."""
         return [self._shielded(job) for job in (self._watch_exit, self._drain_stderr, self._guard.watch)]
 
     def _shielded(self, job: Callable[[], Awaitable[None]]) -> Callable[[], Coroutine[None, None, None]]:

@@ -1,7 +1,7 @@
 """The end of a child: noticed by a pidfd, its status read without reaping it.
 
-A child stays a zombie until its owner is done with it. That keeps its number, and so that of its process group, from
-being given to another process while we may still signal the group.
+A child stays a zombie until its owner is done with it. That keeps its number, and so that of its process group,
+from being given to another process while we may still signal the group.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Ending:
         if self._code is None:
             raise ExitStatusLost(
                 message="The exit status of a child process was lost: another part of this process took it.",
-                guidance="Do not ignore SIGCHLD, and do not wait for all children (os.wait, os.waitpid(-1)), beside this package.",
+                guidance="This process must not ignore SIGCHLD, nor call os.wait() or os.waitpid(-1, …).",
                 context={"pid": self.pid},
             )
 

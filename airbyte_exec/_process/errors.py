@@ -19,4 +19,4 @@ class StdinClosed(AirbyteSubprocessError):  # noqa: N818 - the name is part of t
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ExitStatusLost(AirbyteSubprocessError):  # noqa: N818 - as above
-    """The child has ended, and another part of this process took its exit status: nobody can say whether it succeeded."""
+    """The child has ended, and another part of this process took its exit status: whether it succeeded is unknown."""

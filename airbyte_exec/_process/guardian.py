@@ -1,9 +1,10 @@
 """Our side of the guardian: one a process, shared by its runs, started with the first and ended with the last.
 
-Order is what this is about. A child is told before it executes; the copy of a destination's stdin is dropped before our own
-end is closed, so that the normal end of input is really seen. Each order is answered, at once and on this machine, so the
-exchange blocks: it takes some ten microseconds. If the guardian itself dies, or does not answer, it is started anew and told
-everything that is open. A fork of our process lets go of the socket and gets a guardian of its own with its first run.
+Order is what this is about. A child is told before it executes; the copy of a destination's stdin is dropped before
+our own end is closed, so that the normal end of input is really seen. Each order is answered, at once and on this
+machine, so the exchange blocks: it takes some ten microseconds. If the guardian itself dies, or does not answer, it
+is started anew and told everything that is open. A fork of our process lets go of the socket and gets a guardian of
+its own with its first run.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class Guardian:
             return None if self._link is None or self._link.handle is None else os.dup(self._link.handle)
 
     def _tell(self, order: dict[str, Any], stdin: int | None = None) -> None:
-        """Give an order and wait until it is obeyed; a guardian that is gone is replaced by one that knows everything."""
+        """Give an order, wait until it is obeyed; a guardian that is gone is replaced by one that knows everything."""
         if self._link is not None and not self._in_exchange:
             # Stays set if a KeyboardInterrupt comes between question and answer: the two no longer fit together then.
             self._in_exchange = True

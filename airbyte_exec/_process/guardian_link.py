@@ -27,7 +27,7 @@ class Link:
     def __init__(self) -> None:
         self.socket, theirs = socket.socketpair()
         inherited = [theirs.detach()]
-        # What is blocked here is blocked there from the start: a signal to everybody must not end it before it is ready.
+        # What is blocked here is blocked there from the start: no signal to everybody ends it before it is ready.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             if hasattr(os, "pidfd_open"):

@@ -1,7 +1,7 @@
 """Starts a child in two steps: a shim that waits, then, on our word, the connector in its place.
 
-Between the two the guardian hears of the child. So there is no moment at which a connector runs that the guardian does
-not know: if we die before the word, the shim sees its pipe end and never executes anything.
+Between the two the guardian hears of the child. So there is no moment at which a connector runs that the guardian
+does not know: if we die before the word, the shim sees its pipe end and never executes anything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,10 +105,8 @@ class Launch:
         """
         answer = b""
         with anyio.move_on_after(LAUNCH_LIMIT):
-            try:
+            with suppress(BrokenPipeError):  # it ended: that it never answered says so
                 await write_all(self._go, [self._order], may_write=lambda: True)
-            except BrokenPipeError:
-                pass  # it ended: that it never answered says so
 
             self._go.close()
             while part := await self._errors.read():

@@ -1,7 +1,8 @@
 """Opens a child: pipes, shim, guardian, word to go; and on the way out everything in reverse.
 
-The guardian hears of the child before it executes. The jobs beside the child (its stderr, its exit) live in a task group of its own;
-that group never touches what the body of the `async with` raises, and a failure of a job comes out as itself.
+The guardian hears of the child before it executes. The jobs beside the child (its stderr, its exit) live in a task
+group of its own; that group never touches what the body of the `async with` raises, and a failure of a job comes
+out as itself.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def open_child(
         cwd: where it starts.
         grow_stdout: give its stdout 1 MiB instead of 64 KiB, if the user's quota leaves room: for sources.
         grow_stdin: the same for its stdin: for destinations.
-        hold_stdin: let the guardian hold a copy of its stdin, so that our death is no end of input to it: for destinations.
+        hold_stdin: let the guardian hold a copy of its stdin: our death is no end of input then. For destinations.
         kill_argv: a command that ends it for sure, run where signals to its process group may not do (a container).
         stderr_log: a file that gets all of its stderr.
         on_stderr: called with each piece of its stderr.
@@ -104,7 +105,7 @@ def open_child(
 
 
 class _Opening:
-    """The `async with` of one child: a class, since it must see what the body raised without raising it in the group."""
+    """The `async with` of one child: a class, for it must see what the body raised and not raise it in the group."""
 
     def __init__(self, order: _Order) -> None:
         self._order = order

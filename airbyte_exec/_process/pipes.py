@@ -1,4 +1,4 @@
-"""Pipes to children: made here, non-blocking on our end, larger than usual where that pays, and never left to a fork of ours.
+"""Our ends of the pipes to children: non-blocking, larger than usual where that pays, never left to a fork of ours.
 
 Knows bytes and file descriptors; nothing of processes.
 """
@@ -71,7 +71,7 @@ class _Budget:
 
                 return
 
-            # Other processes of this user count too and nobody tells their sum, but a new pipe shows whether it is over.
+            # Other processes of this user count too; nobody tells their sum, but a new pipe shows whether it is over.
             if _new_pipes_are_small():
                 fcntl.fcntl(fd, setting, DEFAULT_SIZE)
             else:

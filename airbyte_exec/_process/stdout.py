@@ -1,8 +1,8 @@
 """A child's stdout: read until its end, or, after the child's exit, for a bounded time.
 
-What the child wrote is in the pipe when it exits. Something that it started may hold the pipe open and never write, or write for ever; the
-time for either is bounded. Only time that we spend on an empty pipe counts, and bytes that the child cannot have
-written: a slow consumer must not cut a healthy source.
+What the child wrote is in the pipe when it exits. Something that it started may hold the pipe open and never write,
+or write for ever; the time for either is bounded. Only time that we spend on an empty pipe counts, and bytes that
+the child cannot have written: a slow consumer must not cut a healthy source.
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,7 @@ from airbyte_exec._process import open_guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from airbyte_exec._process import Guard
 
@@ -44,6 +48,46 @@ def python() -> Callable[..., list[str]]:
 def actor() -> Callable[..., list[str]]:
     """Make the command line of `actor.py`."""
     return lambda *args: [sys.executable, "-I", "-S", str(Path(__file__).with_name("actor.py")), *map(str, args)]
+
+
+@contextmanager
+def host(*argv: object, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A host process of its own, in a session of its own: killed at the end, also of a failed test."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, *map(str, argv)], stdin=pipe, stdout=pipe, env=env, text=True, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def open_host() -> Callable[..., AbstractContextManager[subprocess.Popen[str]]]:
+    return host
+
+
+# The quota of pipes and the modes of folders bind only an unprivileged user. It is one of the test's own, since all of
+# a user's processes count. The interpreter may lie where that user cannot read: everything is imported before.
+BECOME_NOBODY = """
+import encodings.ascii, fcntl, os, sys
+if os.getuid() == 0:
+    nobody = 60000 + os.getpid() % 5000
+    os.setgroups([]); os.setresgid(nobody, nobody, nobody); os.setresuid(nobody, nobody, nobody)
+"""
+
+
+@pytest.fixture
+def run_as_nobody() -> Callable[[str, str], str]:
+    def run(imports: str, script: str) -> str:
+        argv = [sys.executable, "-c", imports + BECOME_NOBODY + script]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 class Liveness:

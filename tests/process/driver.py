@@ -25,6 +25,8 @@ async def main(fifo: str, marker: str, killed: str) -> None:
         source = [*ACTOR, fifo, *scenes, "name=source", "pause"]
         destination = [*ACTOR, fifo, *scenes, f"escaped={marker}", "name=destination", f"read-to-the-end={marker}"]
         env = dict(os.environ)
+        # Slow, as a container engine is: the copies of stdin must not close before such a command is done.
+        kill_argv = ["sh", "-c", f"sleep 0.2; kill -9 $(cat {marker}.pid); touch {killed}"]
         async with (
             open_child(source, env=env, stdin=False, guard=guard, stop_grace=0.1),
             open_child(
@@ -33,17 +35,17 @@ async def main(fifo: str, marker: str, killed: str) -> None:
                 stdin=True,
                 guard=guard,
                 hold_stdin=True,
-                kill_argv=["sh", "-c", f"kill -9 $(cat {marker}.pid); touch {killed}"],
+                kill_argv=kill_argv,
                 stop_grace=0.1,
             ) as sink,
         ):
             await sink.write(b"a line\n")
             link = guardian._guardian._link
             assert link is not None
-            print(link.pid, guard.folder, flush=True)
+            print(link.pid, guard.folder, flush=True)  # noqa: T201 - how it tells the test
             await anyio.sleep_forever()
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with SIGINT ignored
-    anyio.run(main, *sys.argv[1:], backend=os.environ["BACKEND"])
+    anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3], backend=os.environ["BACKEND"])

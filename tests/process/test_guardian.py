@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +15,14 @@ from airbyte_exec._process import _sweep, guardian, guardian_link, open_child, o
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from airbyte_exec._process import Guard
 
     from .conftest import Liveness
+
+    OpenHost = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
+    RunAsNobody = Callable[[str, str], str]
 
 PATIENCE = 30.0
 ALL = ("source", "destination", "grandchild", "session", "daemon", "bare", "regrouped", "escaped")
@@ -42,19 +45,14 @@ def await_exit(pid: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_nothing_of_a_run_outlives_a_host_that_is_ended_by_a_signal_and_no_destination_sees_an_end(
-    number: signal.Signals, liveness: Liveness, tmp_path: Path, anyio_backend: str
+    number: signal.Signals, liveness: Liveness, tmp_path: Path, anyio_backend: str, open_host: OpenHost
 ) -> None:
     marker, killed = tmp_path / "end-of-input", tmp_path / "kill-command-ran"
-    argv = [sys.executable, str(Path(__file__).with_name("driver.py")), liveness.path, marker, killed]
-    with subprocess.Popen(
-        list(map(str, argv)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "BACKEND": anyio_backend},
-        start_new_session=True,
-    ) as driver:
+    script = Path(__file__).with_name("driver.py")
+    env = {**os.environ, "BACKEND": anyio_backend}
+    with open_host(script, liveness.path, marker, killed, env=env) as driver:
         assert driver.stdout is not None
-        pid, folder = driver.stdout.readline().decode().split()
+        pid, folder = driver.stdout.readline().split()
         liveness.await_names(*ALL)
         assert Path(folder).stat().st_mode & 0o777 == 0o700
 
@@ -99,7 +97,7 @@ async def test_a_guardian_that_dies_is_replaced_at_once_and_the_new_one_knows_ev
                 await anyio.lowlevel.checkpoint()
 
             new = link_of_this_process()
-            stdin = os.readlink(f"/proc/{child.pid}/fd/0")
+            stdin = files_of(child.pid)[0]
             assert stdin in files_of(new.pid)
             assert "started anew" in caplog.text
             await child.write(b"still here")
@@ -110,7 +108,7 @@ async def test_a_guardian_that_dies_is_replaced_at_once_and_the_new_one_knows_ev
 
 
 def files_of(pid: int) -> list[str]:
-    return [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return [str(entry.readlink()) for entry in sorted(Path(f"/proc/{pid}/fd").iterdir())]
 
 
 def test_a_guardian_that_died_unnoticed_is_replaced_by_the_next_order(caplog: pytest.LogCaptureFixture) -> None:
@@ -135,25 +133,32 @@ def test_the_guardian_ends_with_the_last_run_and_is_reaped() -> None:
         os.kill(pid, 0)
 
 
-def test_a_runs_folder_is_private_and_gone_after_the_run_even_if_a_connector_locked_it() -> None:
-    with open_guard() as guard:
-        assert guard.folder.stat().st_mode & 0o777 == 0o700
-        inner = guard.folder / "a" / "b"
-        inner.mkdir(parents=True)
-        (inner / "file").touch()
-        inner.chmod(0)
-        guard.folder.chmod(0)
-
-    assert not guard.folder.exists()
+def test_a_runs_folder_is_private_and_gone_after_the_run_even_if_a_connector_locked_it(
+    run_as_nobody: RunAsNobody,
+) -> None:
+    said = run_as_nobody(
+        """
+from airbyte_exec._process import _sweep
+import shutil
+""",
+        """
+folder = f"/tmp/airbyte-exec-test-{os.getuid()}"
+os.makedirs(folder + "/a/b")
+open(folder + "/a/b/file", "w").close()
+os.chmod(folder + "/a/b", 0); os.chmod(folder, 0)
+print(_sweep.remove_folder(folder), os.path.exists(folder))
+""",
+    )
+    assert said.split() == ["True", "False"]
 
 
 def test_a_link_in_place_of_a_runs_folder_is_not_followed(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
-    precious.mkdir()
+    precious.mkdir(mode=0o500)
     (tmp_path / "link").symlink_to(precious)
 
     assert not _sweep.remove_folder(str(tmp_path / "link"))
-    assert precious.exists()
+    assert precious.stat().st_mode & 0o777 == 0o500
 
 
 def test_links_inside_a_runs_folder_are_removed_and_not_followed(tmp_path: Path) -> None:
@@ -214,7 +219,7 @@ def test_a_process_that_merely_got_the_number_of_a_leader_is_left_alone() -> Non
 
 
 def test_the_guardian_cleans_up_though_a_fork_that_runs_no_python_holds_its_socket(
-    liveness: Liveness, tmp_path: Path
+    open_host: OpenHost,
 ) -> None:
     script = """
 import ctypes, os, signal, sys
@@ -225,10 +230,8 @@ with open_guard() as guard:
     print(guardian._guardian._link.pid, guard.folder, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True) as host:
+    with open_host("-c", script) as host:
         assert host.stdout is not None
-        pid, folder = host.stdout.readline().decode().split()
+        pid, folder = host.stdout.readline().split()
         await_exit(int(pid))
-        os.killpg(host.pid, signal.SIGKILL)
-
-    assert not Path(folder).exists()
+        assert not Path(folder).exists()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -12,45 +13,44 @@ from hypothesis import strategies as st
 
 from airbyte_exec._process.pipes import DEFAULT_SIZE, GROWN_SIZE, ReadEnd, WriteEnd, write_all
 
-# An unprivileged user, for only such are counted, and one of the test's own, for a user's processes are counted together.
-# The interpreter may lie where that user cannot read, so everything is imported before.
-AS_NOBODY = """
-import fcntl, os, signal, sys
-from airbyte_exec._process.pipes import DEFAULT_SIZE, GROWN_SIZE, ReadEnd, WriteEnd, pipe_size
-import encodings.ascii
-if os.getuid() == 0:
-    nobody = 60000 + os.getpid() % 5000
-    os.setgroups([]); os.setresgid(nobody, nobody, nobody); os.setresuid(nobody, nobody, nobody)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    RunAsNobody = Callable[[str, str], str]
+
+IMPORTS = "from airbyte_exec._process.pipes import DEFAULT_SIZE, GROWN_SIZE, ReadEnd, WriteEnd, pipe_size\n"
+CHILD_PIPES = """
 def child_pipes():
-    # what a source and a destination have: stdin, stdout and stderr, one of them enlarged
+    # what a source and a destination have: stdin, stdout and stderr, two of them enlarged
     ends = [os.pipe() for _ in range(3)]
     return [WriteEnd(ends[0][1], grow=True), ReadEnd(ends[1][0], grow=True), ReadEnd(ends[2][0])], ends
 """
 
 
-def run_as_nobody(script: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY + script], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_sixty_four_children_of_an_unprivileged_user_leave_later_pipes_their_full_size() -> None:
-    said = run_as_nobody("""
+def test_sixty_four_children_of_an_unprivileged_user_leave_later_pipes_their_full_size(
+    run_as_nobody: RunAsNobody,
+) -> None:
+    said = run_as_nobody(
+        IMPORTS,
+        CHILD_PIPES
+        + """
 held = [child_pipes() for _ in range(64)]
 grown = sum(end.size == GROWN_SIZE for ends, _ in held for end in ends)
 later = [pipe_size(os.pipe()[0]) for _ in range(50)]
 print(grown, min(later) == DEFAULT_SIZE)
-""")
+""",
+    )
     grown, is_full_size = said.split()
 
     assert 0 < int(grown) <= 16
     assert is_full_size == "True"
 
 
-def test_nothing_is_enlarged_once_other_processes_of_the_user_took_the_quota() -> None:
-    said = run_as_nobody("""
+def test_nothing_is_enlarged_once_other_processes_of_the_user_took_the_quota(run_as_nobody: RunAsNobody) -> None:
+    said = run_as_nobody(
+        IMPORTS,
+        CHILD_PIPES
+        + """
 others = []
 try:
     while pipe_size((ends := os.pipe())[0]) == DEFAULT_SIZE:
@@ -59,13 +59,17 @@ except PermissionError:
     pass
 ends, _ = child_pipes()
 print(max(end.size for end in ends) <= DEFAULT_SIZE)
-""")
+""",
+    )
 
     assert said.split() == ["True"]
 
 
-def test_a_pipe_is_made_smaller_again_if_it_took_the_last_of_the_users_quota() -> None:
-    said = run_as_nobody("""
+def test_a_pipe_is_made_smaller_again_if_it_took_the_last_of_the_users_quota(run_as_nobody: RunAsNobody) -> None:
+    said = run_as_nobody(
+        IMPORTS,
+        CHILD_PIPES
+        + """
 with open("/proc/sys/fs/pipe-user-pages-soft") as file: limit = int(file.read())
 page, mine = os.sysconf("SC_PAGE_SIZE"), os.pipe()
 left = limit - GROWN_SIZE // page  # so that exactly one large pipe fits beside the others
@@ -77,20 +81,25 @@ while left >= DEFAULT_SIZE // page:
     left -= size // page
 end = ReadEnd(mine[0], grow=True)
 print(end.size == DEFAULT_SIZE, pipe_size(os.pipe()[0]) == DEFAULT_SIZE)
-""")
+""",
+    )
 
     assert said.split() == ["True", "True"]
 
 
-def test_a_closed_pipe_gives_its_share_back() -> None:
-    said = run_as_nobody("""
+def test_a_closed_pipe_gives_its_share_back(run_as_nobody: RunAsNobody) -> None:
+    said = run_as_nobody(
+        IMPORTS,
+        CHILD_PIPES
+        + """
 for _ in range(100):
     ends, pipes = child_pipes()
     assert [end.size for end in ends] == [GROWN_SIZE, GROWN_SIZE, DEFAULT_SIZE]
     for end in ends: end.close()
     os.close(pipes[0][0]); os.close(pipes[1][1]); os.close(pipes[2][1])
 print("done")
-""")
+""",
+    )
 
     assert said.split() == ["done"]
 

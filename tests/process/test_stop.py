@@ -31,6 +31,16 @@ async def test_a_child_that_obeys_sigterm_ends_by_it(guard: Guard, env: dict[str
             assert await child.stop() == -signal.SIGTERM
 
 
+async def test_a_stop_in_a_cancelled_scope_still_ends_the_child(guard: Guard, env: dict[str, str]) -> None:
+    with anyio.fail_after(PATIENCE):
+        async with open_child(["sleep", "60"], env=env, stdin=False, guard=guard, stop_grace=PATIENCE) as child:
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await child.stop()
+
+            assert child.exit_code == -signal.SIGTERM
+
+
 async def test_a_child_that_ignores_sigterm_is_killed_with_all_that_it_started(
     guard: Guard, env: dict[str, str], actor: Callable[..., list[str]], liveness: Liveness
 ) -> None:
@@ -145,11 +155,11 @@ async def test_a_read_that_waits_when_the_child_exits_is_bounded_too(
 ) -> None:
     argv = actor(liveness.path, "daemon", "wait-for-input", "exit=0")
     with anyio.fail_after(PATIENCE):
+        ended = []
         async with (
             open_child(argv, env=env, stdin=True, guard=guard, drain_timeout=SHORT) as child,
             anyio.create_task_group() as tasks,
         ):
-            ended = []
 
             async def read() -> None:
                 ended.append(await child.read())
