@@ -10,6 +10,7 @@ import argparse
 import json
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airbyte_exec.cli._arguments import UsageError, add_connector, add_running, add_strategy, add_streams
@@ -57,9 +58,10 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     if args.json and args.cache is None:
         raise UsageError("--json is for the result of a read into a --cache: the records are JSON anyway")
 
+    cache = None if args.cache is None else cache_file(args.cache)
     source, streams = source_of(args, read_config(args.config, "--config"), output)
-    if args.cache is not None:
-        return _fill(args, source, streams, output, signals)
+    if cache is not None:
+        return _fill(args, source, streams, cache, output, signals)
 
     catalog, state = _document(args.catalog, "--catalog"), _document(args.input_state, "--input-state")
 
@@ -72,11 +74,15 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
 
 
 def _fill(
-    args: argparse.Namespace, source: AsyncSource, streams: list[str] | Literal["*"], output: Output, signals: Signals
+    args: argparse.Namespace,
+    source: AsyncSource,
+    streams: list[str] | Literal["*"],
+    path: Path,
+    output: Output,
+    signals: Signals,
 ) -> int:
     from airbyte_exec.caches import DuckDBCache
 
-    path = cache_file(args.cache)
     watch = Watch(f"{source.name} -> {path.name}")
     options = replace(write_options(plain_options(args)), on_progress=watch)
 

@@ -119,6 +119,9 @@ def pipeline_of(args: argparse.Namespace) -> Pipeline:
     if told.cache is not None and isinstance(told.state, str):
         raise UsageError("state is kept in the cache: --cache and --state do not go together")
 
+    if told.cache is not None:
+        cache_file(told.cache)  # told before anything is installed
+
     return told
 
 
