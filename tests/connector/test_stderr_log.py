@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,10 @@ SECRET = "s3cret-value"
 
 @given(cuts=st.lists(st.integers(0, 200), max_size=8))
 def test_a_secret_is_masked_wherever_it_is_cut(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
-    tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
-) -> None:
     text = f"one {SECRET}\ntwo {SECRET} é\nthree without end {SECRET}".encode()
     log = StderrLog(tmp_path_factory.mktemp("log") / "x.log", Masker([SECRET]))
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in itertools.pairwise(places):
         log.take(text[start:end])
 
     log.close()
