@@ -125,11 +125,11 @@ class _Block:
         said = str(error)
         at = None
         if found := _BYTE_SAID.search(said):
-            at = min(start + int(found[1]), end - 1)
+            at = start + int(found[1])
         elif found := _INDEX_SAID.search(said):
             at = start
             for _ in range(int(found[1])):
-                at = self._block.find(b"\n", at, end) + 1
+                at = self._block.find(b"\n", at, end) + 1 or end
 
         if self._copy is None and (
             at is None or self._block[at : at + 1] in _ODD_AT or "escape" in said or "surrogate" in said
@@ -138,7 +138,7 @@ class _Block:
             if self._copy is not self._block:
                 return [span]
 
-        return self._halves(span) if at is None else self._around(span, at)
+        return self._halves(span) if at is None else self._around(span, min(at, end - 1))
 
     def _around(self, span: Span, at: int) -> list[Span]:
         """Cut out the line that holds the byte. A wrong place costs time alone: each part is taken on its own."""

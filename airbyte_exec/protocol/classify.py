@@ -34,6 +34,7 @@ _MEANT = re.compile(
     rb'|^\s*\{\s*"(?:[a-zA-Z_]*\s*$|type"\s*:?\s*(?:"[A-Z_]*)?$|record"\s*:|state"\s*:)'  # the beginning of a message
     rb'|"emitted_at"\s*:\s*[0-9]'  # the end of a record
 )
+_OPENS = re.compile(rb"[ \t\r]*\{")
 _STREAM_SAID = re.compile(rb'"stream"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
 _DESCRIPTOR_SAID = re.compile(rb'"stream_descriptor"\s*:\s*\{[^{}]*?"name"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
 _TRACE_TYPE_SAID = re.compile(rb'"type"\s*:\s*"(ERROR|ESTIMATE|STREAM_STATUS|ANALYTICS)"')
@@ -76,46 +77,19 @@ def classify(line: bytes, line_no: int, *, cut_off: bool = False) -> RecordLine 
 
         return _message(line, line_no, str(envelope.__struct_config__.tag))
     except (msgspec.MsgspecError, RecursionError):
-        return _odd_record_line(line) or _look_again(line, line_no, cut_off, None)
-
-
-def _odd_record_line(line: bytes) -> RecordLine | None:
-    """Take a RECORD with NaN, lone surrogates or `1.0` for `emitted_at` the fast way, if it can be."""
-    try:
-        odd = _decode_odd_line(plain(line))
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-
-    if not isinstance(odd, OddRecordLine):
-        return None
-
-    head = odd.record
-    emitted_at = bytes(head.emitted_at).decode()
-    if not is_integer(emitted_at) or any(was_changed(text) for text in (emitted_at, head.stream, head.namespace)):
-        return None
-
-    return RecordLine(RecordHead(head.stream, head.data, 0, head.namespace))
+        return _look_again(line, line_no, cut_off, None)
 
 
 def _look_again(line: bytes, line_no: int, cut_off: bool, bad_byte: int | None) -> RecordLine | Item:
-    text = as_characters(line)
     try:
+        record = _odd_record_line(line)
+        if record is not None and bad_byte is None:
+            return record
+
+        text = as_characters(line)
         top = members(text)
     except NotJsonError as error:
-        opens = text[skip_space(text, 0)] == "{"
-        if _MEANT.search(line) is None and not (cut_off and opens):
-            return Noise(line, "line.no-message" if bad_byte is None and _is_json(text) else "line.text")
-
-        if not opens and _TYPE_SAID.search(line):
-            return _malformed(line, line_no, "noise before a message", rule="line.glued")
-
-        if cut_off:
-            return _malformed(line, line_no, "the output ends in half a message", rule="line.last")
-
-        if bad_byte is not None:
-            return _not_utf8(line, line_no, bad_byte)
-
-        return _malformed(line, line_no, f"not JSON: {error}")
+        return _not_json(line, line_no, cut_off, bad_byte, str(error))
 
     kind = as_text(text, top["type"]) if "type" in top else None
     if kind is None:
@@ -130,7 +104,47 @@ def _look_again(line: bytes, line_no: int, cut_off: bool, bad_byte: int | None) 
     return _of_type(line, line_no, text, kind, top.get(PAYLOAD_KEYS[kind]))
 
 
-def _is_json(text: str) -> bool:
+def _odd_record_line(line: bytes) -> RecordLine | None:
+    """Take a RECORD with NaN, lone surrogates or `1.0` for `emitted_at` the fast way, if it can be.
+
+    Raises:
+        NotJsonError: it is not JSON, and no slower way would say otherwise.
+    """
+    try:
+        odd = _decode_odd_line(plain(line))
+    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        return None
+    except msgspec.DecodeError as error:
+        raise NotJsonError(str(error)) from error
+
+    if not isinstance(odd, OddRecordLine):
+        return None
+
+    head = odd.record
+    emitted_at = bytes(head.emitted_at).decode()
+    if not is_integer(emitted_at) or any(was_changed(text) for text in (emitted_at, head.stream, head.namespace)):
+        return None
+
+    return RecordLine(RecordHead(head.stream, head.data, 0, head.namespace))
+
+
+def _not_json(line: bytes, line_no: int, cut_off: bool, bad_byte: int | None, reason: str) -> Malformed | Noise:
+    """Return what a line is that is no JSON object."""
+    opens = _OPENS.match(line) is not None
+    if _MEANT.search(line) is None and not (cut_off and opens):
+        return Noise(line, "line.no-message" if bad_byte is None and _is_json(line) else "line.text")
+
+    if not opens and _TYPE_SAID.search(line):
+        return _malformed(line, line_no, "noise before a message", rule="line.glued")
+
+    if cut_off:
+        return _malformed(line, line_no, "the output ends in half a message", rule="line.last")
+
+    return _malformed(line, line_no, reason) if bad_byte is None else _not_utf8(line, line_no, bad_byte)
+
+
+def _is_json(line: bytes) -> bool:
+    text = as_characters(line)
     try:
         return skip_space(text, skip_value(text, skip_space(text, 0))) == len(text)
     except NotJsonError:

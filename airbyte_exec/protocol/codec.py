@@ -57,7 +57,8 @@ class LineDecoder:
 
         first = self._pending_size + chunk.find(b"\n")
         if first > self._max_line:
-            raise self._too_long(self.lines + 1, b"".join((*self._pending[:1], chunk[:_HEAD_KEPT])))
+            self._pending.append(chunk)
+            raise self._too_long(self.lines + 1, self._pending)
 
         whole = end == len(chunk) and not self._pending
         block = chunk if whole else b"".join((*self._pending, memoryview(chunk)[:end]))
@@ -93,21 +94,22 @@ class LineDecoder:
         self._pending.append(piece)
         self._pending_size += len(piece)
         if self._pending_size > self._max_line:
-            raise self._too_long(self.lines + 1, b"".join(self._pending[:2]))
+            raise self._too_long(self.lines + 1, self._pending)
 
     def _check_lines(self, block: bytes) -> None:
         line_no, start = self.lines + 1, 0
         while start < len(block):
             end = block.find(b"\n", start)
             if end - start > self._max_line:
-                raise self._too_long(line_no, block[start : start + _HEAD_KEPT])
+                raise self._too_long(line_no, [block[start : start + _HEAD_KEPT]])
 
             line_no, start = line_no + 1, end + 1
 
-    def _too_long(self, line_no: int, head: bytes) -> LineTooLongError:
+    def _too_long(self, line_no: int, pieces: list[bytes]) -> LineTooLongError:
+        head = b"".join(piece[:_HEAD_KEPT] for piece in pieces[:_HEAD_KEPT])[:_HEAD_KEPT].partition(b"\n")[0]
         self._pending.clear()
         self._pending_size = 0
-        return LineTooLongError(line_no, self._max_line, head[:_HEAD_KEPT])
+        return LineTooLongError(line_no, self._max_line, head)
 
 
 __all__ = ["MAX_LINE", "LineDecoder", "LineTooLongError"]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from protocol_lines import LOG, RECORD, STATE, data, dumped, lines, names, namespaces, records
+
+from airbyte_exec.protocol.classify import classify
+from airbyte_exec.protocol.envelope import Malformed, Message, Noise, State
+from airbyte_exec.protocol.lines import PAYLOAD_KEYS, RecordLine
+
+UNLIKE_JSON = {
+    "an integer of more than 4,300 digits": b"7" * 5000,
+    "arrays deeper than Python recurses": b"[" * 9000 + b"]" * 9000,
+}
+"""What is taken in a RECORD or a STATE though `json.loads` refuses it. There is nothing the other way round."""
+
+
+def is_taken(line: bytes) -> bool:
+    return not isinstance(classify(line + b"\n", 1), Noise | Malformed | None)
+
+
+def as_json_says(line: bytes) -> bool:
+    """Say whether `json.loads` and the rules of the README make the line a message."""
+    try:
+        message = json.loads(line.decode())
+    except ValueError:  # not JSON, or not UTF-8
+        return False
+
+    return isinstance(message, dict) and is_message(message)
+
+
+def is_message(message: dict[str, Any]) -> bool:
+    kind = message.get("type")
+    payload = message.get(PAYLOAD_KEYS[kind]) if isinstance(kind, str) and kind in PAYLOAD_KEYS else None
+    if not isinstance(payload, dict):
+        return False
+
+    if kind == "RECORD":
+        emitted_at, namespace = payload.get("emitted_at"), payload.get("namespace")
+        whole = type(emitted_at) is int or (isinstance(emitted_at, float) and emitted_at.is_integer())
+        return (
+            isinstance(payload.get("stream"), str)
+            and isinstance(payload.get("data"), dict)
+            and isinstance(namespace, str | None)
+            and whole
+        )
+
+    if kind == "STATE":
+        return is_state(payload)
+
+    log = payload
+    return log.get("level") in ("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE") and isinstance(
+        log.get("message"), str
+    )
+
+
+def is_state(state: dict[str, Any]) -> bool:
+    if state.get("type") != "STREAM":
+        return state.get("type") in (None, "LEGACY") and "data" in state
+
+    stream = state.get("stream")
+    descriptor = stream.get("stream_descriptor") if isinstance(stream, dict) else None
+    return isinstance(descriptor, dict) and isinstance(descriptor.get("name"), str)
+
+
+@given(line=records() | lines)
+@settings(max_examples=500, deadline=None)
+def test_what_json_takes_is_taken_and_nothing_else(line: bytes) -> None:
+    if b'"trace"' not in line and b"[[[" not in line:
+        assert is_taken(line) == as_json_says(line)
+
+
+@pytest.mark.parametrize("value", UNLIKE_JSON.values(), ids=UNLIKE_JSON)
+@pytest.mark.parametrize("line", [RECORD.replace(b"1}", b"%s}", 1), STATE.replace(b'"}}', b'"},"stream_state":%s}')])
+def test_a_record_and_a_state_may_hold_what_json_refuses(line: bytes, value: bytes) -> None:
+    assert is_taken(line % value)
+    assert isinstance(classify(line % (value + b"x") + b"\n", 1), Malformed)
+
+
+@given(stream=names, namespace=namespaces, value=data, ascii_only=st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_a_record_is_told_its_stream(
+    stream: str, namespace: str | None, value: dict[str, Any], ascii_only: bool
+) -> None:
+    record = {"stream": stream, "data": value, "emitted_at": 1, "namespace": namespace}
+    for message in ({"type": "RECORD", "record": record}, {"record": record, "type": "RECORD"}):
+        item = classify(dumped(message, ascii_only=ascii_only) + b"\n", 1)
+
+        assert isinstance(item, RecordLine)
+        assert (item.record.stream, item.record.namespace) == (stream, namespace)
+
+
+@given(stream=names, namespace=namespaces, value=data, rows=st.integers(0, 10**6), ascii_only=st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_a_state_keeps_its_bytes(
+    stream: str, namespace: str | None, value: dict[str, Any], rows: int, ascii_only: bool
+) -> None:
+    box = dumped(value, ascii_only=ascii_only)
+    descriptor = dumped({"name": stream, "namespace": namespace}, ascii_only=ascii_only)
+    one = b'{"stream_descriptor":%s,"stream_state" : %s }' % (descriptor, box)
+    counts = b'"sourceStats":{"recordCount":%d.0}' % rows
+    whole = b'{"shared_state":%s,"stream_states":[%s , %s]}' % (box, one, one)
+    states = {
+        "STREAM": (b'{"type":"STREAM","stream":%s,%s}' % (one, counts), 1, box),
+        "GLOBAL": (b'{"type":"GLOBAL","global":%s,%s}' % (whole, counts), 2, whole),
+        "LEGACY": (b'{"data":%s,%s}' % (box, counts), 0, box),
+    }
+    for kind, (state, number, body) in states.items():
+        line = b'{"type":"STATE","state":%s}\n' % state
+        item = classify(line, 1)
+
+        assert isinstance(item, State)
+        assert (item.line, item.kind, item.body, item.source_count) == (line, kind, body, rows)
+        assert item.streams == (((stream, namespace), box),) * number
+
+
+def test_a_malformed_record_names_the_stream_of_the_record_and_not_of_its_data() -> None:
+    line = b'{"type":"RECORD","record":{"data":{"stream":"other","name":"secret"},"stream":"users","emitted_at":1.5}}\n'
+
+    item = classify(line, 7)
+
+    assert isinstance(item, Malformed)
+    assert (item.stream, item.type, item.line_no, item.line) == ("users", "RECORD", 7, line)
+
+
+@given(line=lines, secret=st.text("abcdefghij", min_size=12, max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_a_reason_tells_nothing_of_the_content(line: bytes, secret: str) -> None:
+    for place in (b'"id":1', b"hello"):
+        item = classify(line.replace(place, place[:-1] + secret.encode()) + b"\n", 1)
+        if isinstance(item, Malformed):
+            assert secret not in item.reason
+
+
+def test_a_broken_config_of_a_control_is_not_told() -> None:
+    control = b'{"type":"CONNECTOR_CONFIG","emitted_at":1,"connectorConfig":{"config":"s3cret"}}'
+
+    item = classify(b'{"type":"CONTROL","control":' + control + b"}\n", 1)
+
+    assert isinstance(item, Malformed)
+    assert "s3cret" not in item.reason
+    assert re.search("connectorConfig", item.reason)
+
+
+def test_a_message_is_decoded() -> None:
+    item = classify(LOG + b"\n", 1)
+
+    assert isinstance(item, Message)
+    log = item.decode().log
+    assert log is not None
+    assert (log.level, log.message) == ("INFO", "hello")
