@@ -23,7 +23,8 @@ from airbyte_exec.caches._registry import Registry, StreamEntry
 from airbyte_exec.caches._schema import columns_of
 from airbyte_exec.caches._sql import ident
 from airbyte_exec.caches._state import transaction
-from airbyte_exec.caches._writer import TablePlan, TableWriter
+from airbyte_exec.caches._tables import TablePlan
+from airbyte_exec.caches._writer import TableWriter
 from airbyte_exec.protocol.envelope import State
 from airbyte_exec.records import RAW_ID
 from airbyte_exec.strategies import WriteMethod
@@ -120,6 +121,10 @@ class Load:
             self._report()
 
         return batch.states
+
+    def interrupt(self) -> None:
+        """End the statement that is running in another thread, if any; its transaction is rolled back."""
+        self._registry.connection.interrupt()
 
     def close(self) -> None:
         """Let go of the threads and of the connection. What was not written stays unwritten."""

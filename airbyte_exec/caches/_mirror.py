@@ -34,7 +34,7 @@ def write(registry: Registry, pair: Pair, saved: Saved, before: Mapping[str, str
         if before.get(name) != message:
             _write(registry, pair, name, message)
 
-    gone = before.keys() - messages.keys()
+    gone = read(registry, pair).keys() - messages.keys()
     if gone:
         delete(registry, pair, gone)
 

@@ -19,7 +19,7 @@ from airbyte_exec.caches._journal import stream_state
 from airbyte_exec.caches._registry import Registry, StreamEntry
 from airbyte_exec.caches._schema import column_names
 from airbyte_exec.caches._sql import ident, listed
-from airbyte_exec.caches._writer import table_columns
+from airbyte_exec.caches._tables import table_columns
 from airbyte_exec.protocol.envelope import Records, State, parse_state
 from airbyte_exec.records import EXTRACTED_AT, META
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -34,7 +35,13 @@ COMMIT_BYTES = 12 << 20
 COMMIT_INTERVAL = 1.0
 """Seconds that a state waits at most before it is written."""
 
-_Last = tuple[Batch, Collection[StreamId], bool]
+
+@dataclass(slots=True)
+class _Work:
+    batch: Batch
+    completed: Collection[StreamId]
+    last: bool
+    written: anyio.Event
 
 
 class CacheSink:
@@ -50,7 +57,9 @@ class CacheSink:
         self._failed = failed
         self._builder = load.builder()
         self._lock = anyio.Lock()
-        self._batches, self._to_write = _channel(0)
+        self._batches: MemoryObjectSendStream[_Work]
+        self._to_write: MemoryObjectReceiveStream[_Work]
+        self._batches, self._to_write = anyio.create_memory_object_stream[_Work](0)
         self._durable: MemoryObjectSendStream[list[State]]
         self._confirmed: MemoryObjectReceiveStream[list[State]]
         self._durable, self._confirmed = anyio.create_memory_object_stream[list[State]](math.inf)
@@ -64,7 +73,18 @@ class CacheSink:
         """
         self._builder.add(items)
         if self._builder.size >= COMMIT_BYTES:
-            await self._flush()
+            await self._hand_over()
+
+    async def flush(self) -> None:
+        """Write what was gathered, without waiting for more; returns when it is durable.
+
+        Raises:
+            PyAirbyteCacheError: it could not be written.
+        """
+        written = await self._hand_over()
+        await written.wait()
+        if self._failure is not None:
+            raise self._failure
 
     async def end_of_input(self, completed: Collection[StreamId]) -> None:
         """Write what is left. The streams that are complete have their old rows replaced now, where they are to be.
@@ -72,7 +92,7 @@ class CacheSink:
         Raises:
             PyAirbyteCacheError: an earlier batch could not be written.
         """
-        await self._flush(completed, last=True)
+        await self._hand_over(completed, last=True)
         self._batches.close()
 
     async def messages(self) -> AsyncGenerator[list[State], None]:
@@ -94,12 +114,14 @@ class CacheSink:
     async def write_batches(self) -> None:
         """Write batch after batch, until the last one or the first that cannot be written."""
         with self._durable, self._to_write:
-            async for batch, completed, last in self._to_write:
+            async for work in self._to_write:
                 try:
-                    states = await anyio.to_thread.run_sync(_write, self._load, batch, completed, last)
+                    states = await anyio.to_thread.run_sync(_write, self._load, work)
                 except PyAirbyteCacheError as error:
                     self._failure = error
                     return
+                finally:
+                    work.written.set()
 
                 if states:
                     self._durable.send_nowait(states)
@@ -110,16 +132,20 @@ class CacheSink:
             await anyio.sleep(COMMIT_INTERVAL)
             if self._builder.has_states:
                 try:
-                    await self._flush()
+                    await self._hand_over()
                 except (PyAirbyteCacheError, anyio.ClosedResourceError):
                     return
 
-    async def _flush(self, completed: Collection[StreamId] = (), *, last: bool = False) -> None:
+    async def _hand_over(self, completed: Collection[StreamId] = (), *, last: bool = False) -> anyio.Event:
+        """Hand what was gathered to the writer, and return what tells when it is written."""
+        written = anyio.Event()
         async with self._lock:
             try:
-                await self._batches.send((self._builder.take(), completed, last))
+                await self._batches.send(_Work(self._builder.take(), completed, last, written))
             except anyio.BrokenResourceError:
                 raise self._failure or self._failed("The cache takes nothing more.") from None
+
+        return written
 
     def close(self) -> None:
         """Close the ends that are still open."""
@@ -127,20 +153,16 @@ class CacheSink:
             end.close()
 
 
-def _channel(size: int) -> tuple[MemoryObjectSendStream[_Last], MemoryObjectReceiveStream[_Last]]:
-    return anyio.create_memory_object_stream[_Last](size)
-
-
-def _write(load: Load, batch: Batch, completed: Collection[StreamId], last: bool) -> list[State]:
+def _write(load: Load, work: _Work) -> list[State]:
     with database_errors("What the source sent could not be written to the cache."):
-        return load.write(batch, completed=completed, last=last)
+        return load.write(work.batch, completed=work.completed, last=work.last)
 
 
 @asynccontextmanager
 async def open_sink(
     open_load: Callable[[], Load], *, failed: Callable[[str], PyAirbyteCacheError]
 ) -> AsyncIterator[CacheSink]:
-    """Open a cache for one sync. A write that is under way when the context is left is finished first.
+    """Open a cache for one sync. A write that is under way when the context is left by an exception is given up.
 
     Parameters:
         open_load: opens the database; it blocks.
@@ -154,7 +176,12 @@ async def open_sink(
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(sink.write_batches)
                     tasks.start_soon(sink.commit_in_time)
-                    yield sink
+                    try:
+                        yield sink
+                    except BaseException:
+                        load.interrupt()
+                        raise
+
                     tasks.cancel_scope.cancel()
         finally:
             sink.close()

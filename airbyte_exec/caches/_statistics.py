@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airbyte_exec.caches._sql import ident, listed
-from airbyte_exec.caches._writer import table_columns
+from airbyte_exec.caches._tables import table_columns
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

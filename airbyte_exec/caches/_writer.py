@@ -13,52 +13,27 @@ the row that came last. A row with NULL in its key is merged with nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from airbyte_exec.caches._arrow import Piece, Pieces
 from airbyte_exec.caches._schema import Column
 from airbyte_exec.caches._sql import ident, listed, literal
+from airbyte_exec.caches._tables import TablePlan, defined, names_of, table_columns
 from airbyte_exec.caches._tolerant import readable
 from airbyte_exec.caches._transform import PIECES, parsed, select_rows
+from airbyte_exec.caches._wide import wide_rows
 from airbyte_exec.exceptions import PyAirbyteCacheTableValidationError
-from airbyte_exec.records import EXTRACTED_AT, INTERNAL_COLUMNS, META, RAW_ID
+from airbyte_exec.records import INTERNAL_COLUMNS
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _BATCH = "_airbyte_exec_batch"
-_TYPES = {
-    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
-    "TIME WITH TIME ZONE": "TIMETZ",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TablePlan:
-    """How the lines of a stream become rows.
-
-    Parameters:
-        stream: which stream.
-        table: the name of its table.
-        columns: its columns, without the internal ones.
-        primary_key: paths of properties; rows are merged on them if there are any.
-        cursor: the path of the property that says which of two rows is newer; empty where the later one always is.
-        staging: the table that rows are collected in until the stream is complete; None to write to the table itself.
-    """
-
-    stream: StreamId
-    table: str
-    columns: tuple[Column, ...]
-    primary_key: tuple[tuple[str, ...], ...] = ()
-    cursor: tuple[str, ...] = ()
-    staging: str | None = None
-
-    @property
-    def target(self) -> str:
-        """The table that rows are written to."""
-        return self.staging or self.table
+_WIDE_VALUES = 25_000
+"""Values in one statement, about, where rows are made in Python."""
 
 
 class TableWriter:
@@ -97,8 +72,13 @@ class TableWriter:
             return 0
 
         plan = self._plans[stream]
-        expected = sum(piece.text.count(b"\n") for piece in pieces)
-        return self._merge(plan, pieces, expected) if plan.primary_key else self._append(plan, pieces, expected)
+        if plan.primary_key:
+            return self._merge(plan, pieces)
+
+        if plan.is_wide:
+            return self._insert_wide(plan, self._target(plan), pieces)
+
+        return self._append(plan, pieces)
 
     def complete(self, stream: StreamId) -> None:
         """Put the rows that were collected for a replaced stream in the place of its old ones."""
@@ -134,12 +114,11 @@ class TableWriter:
         return [replace(column, type=found.get(column.name, column.type)) for column in columns]
 
     def _create(self, table: str, columns: Sequence[Column]) -> None:
-        own = "".join(f"{ident(column.name)} {column.type}, " for column in columns)
-        internal = f"{ident(RAW_ID)} VARCHAR, {ident(EXTRACTED_AT)} TIMESTAMPTZ, {ident(META)} JSON"
-        self._connection.execute(f"CREATE TABLE {ident(self._schema, table)} ({own}{internal})")
+        self._connection.execute(f"CREATE TABLE {ident(self._schema, table)} ({defined(columns)})")
 
-    def _append(self, plan: TablePlan, pieces: Sequence[Piece], expected: int) -> int:
-        statement = f"INSERT INTO {self._target(plan)} ({_names(plan)}) {select_rows(plan.columns)}"
+    def _append(self, plan: TablePlan, pieces: Sequence[Piece]) -> int:
+        expected = _count_lines(pieces)
+        statement = f"INSERT INTO {self._target(plan)} ({names_of(plan)}) {select_rows(plan.columns)}"
         with _registered(self._connection, pieces):
             rows = self._count(statement)
             unparsed = self._unparsed(plan) if rows < expected else {}
@@ -152,22 +131,51 @@ class TableWriter:
 
         return rows
 
-    def _merge(self, plan: TablePlan, pieces: Sequence[Piece], expected: int) -> int:
+    def _merge(self, plan: TablePlan, pieces: Sequence[Piece]) -> int:
         batch = ident("temp", _BATCH)
-        make_batch = f"CREATE OR REPLACE TEMP TABLE {_BATCH} AS {select_rows(plan.columns, arrival=True)}"
         try:
-            with _registered(self._connection, pieces):
-                rows = self._count(make_batch)
-                unparsed = self._unparsed(plan) if rows < expected else {}
-
-            if unparsed:  # in their places: the order of arrival counts
-                self._on_unparsed(plan.stream, len(unparsed))
-                with _registered(self._connection, _mended(pieces, unparsed)):
-                    rows = self._count(make_batch)
+            if plan.is_wide:
+                columns = f"{defined(plan.columns)}, _piece BIGINT, _n BIGINT"
+                self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_BATCH} ({columns})")
+                rows = self._insert_wide(plan, batch, pieces, arrival=True)
+            else:
+                rows = self._make_batch(plan, pieces)
 
             self._connection.execute(self._merge_statement(plan, batch))
         finally:
             self._drop_batch(batch)
+
+        return rows
+
+    def _make_batch(self, plan: TablePlan, pieces: Sequence[Piece]) -> int:
+        expected = _count_lines(pieces)
+        make = f"CREATE OR REPLACE TEMP TABLE {_BATCH} AS {select_rows(plan.columns, arrival=True)}"
+        with _registered(self._connection, pieces):
+            rows = self._count(make)
+            unparsed = self._unparsed(plan) if rows < expected else {}
+
+        if unparsed:  # in their places: the order of arrival counts
+            self._on_unparsed(plan.stream, len(unparsed))
+            with _registered(self._connection, _mended(pieces, unparsed)):
+                rows = self._count(make)
+
+        return rows
+
+    def _insert_wide(self, plan: TablePlan, table: str, pieces: Sequence[Piece], *, arrival: bool = False) -> int:
+        rows = unparsed = 0
+        width = len(plan.columns) + len(INTERNAL_COLUMNS) + 2 * arrival
+        place = "(" + listed("?" * width) + ")"
+        names = names_of(plan) + (", _piece, _n" if arrival else "")
+        made = wide_rows(plan.columns, pieces)
+        while some := list(islice(made, max(1, _WIDE_VALUES // width))):
+            values = [value for row in some for value in (*row.values, *(row.at if arrival else ()))]
+            places = listed([place] * len(some))
+            self._connection.execute(f"INSERT INTO {table} ({names}) VALUES {places}", values)
+            rows += len(some)
+            unparsed += sum(not row.parsed for row in some)
+
+        if unparsed:
+            self._on_unparsed(plan.stream, unparsed)
 
         return rows
 
@@ -206,7 +214,7 @@ class TableWriter:
                     OR {incomplete}
             ) AS s ON {matched}
             WHEN MATCHED{is_newer} THEN UPDATE SET {changes}
-            WHEN NOT MATCHED THEN INSERT ({_names(plan)}) VALUES ({values})
+            WHEN NOT MATCHED THEN INSERT ({names_of(plan)}) VALUES ({values})
         """
 
     def _count(self, statement: str) -> int:
@@ -236,6 +244,10 @@ class _registered:  # noqa: N801 - reads as a verb in a `with`
             return
 
 
+def _count_lines(pieces: Sequence[Piece]) -> int:
+    return sum(piece.text.count(b"\n") for piece in pieces)
+
+
 def _mended(pieces: Sequence[Piece], unparsed: dict[tuple[int, int], bytes]) -> list[Piece]:
     mended = list(pieces)
     for at in {at for at, _ in unparsed}:
@@ -247,20 +259,6 @@ def _mended(pieces: Sequence[Piece], unparsed: dict[tuple[int, int], bytes]) -> 
         mended[at] = replace(pieces[at], text=b"\n".join(lines))
 
     return mended
-
-
-def table_columns(connection: DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
-    """Return the types of the columns of a table by name; nothing where there is no such table."""
-    rows = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
-        [schema, table],
-    ).fetchall()
-    return {str(name): _TYPES.get(str(kind), str(kind)) for name, kind in rows}
-
-
-def _names(plan: TablePlan) -> str:
-    return listed(ident(name) for name in [column.name for column in plan.columns] + list(INTERNAL_COLUMNS))
 
 
 def _at(column: Column, path: Sequence[str]) -> str:

@@ -19,7 +19,8 @@ from airbyte_exec.caches._sqlalchemy import sql_table
 from airbyte_exec.caches._state import transaction
 from airbyte_exec.caches._statistics import TableStatistics, table_statistics
 from airbyte_exec.caches._storage import CacheStorage
-from airbyte_exec.caches._writer import TablePlan, TableWriter, table_columns
+from airbyte_exec.caches._tables import TablePlan, table_columns
+from airbyte_exec.caches._writer import TableWriter
 from airbyte_exec.datasets.sql import CachedDataset
 from airbyte_exec.exceptions import PyAirbyteCacheError, PyAirbyteInputError
 from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
@@ -251,9 +252,7 @@ class CacheBase(CacheStorage):
         named = self._named()
         with self._open() as registry:
             return {
-                name: table_statistics(
-                    registry.connection, self.get_database_name(), self.schema_name, named[name].table
-                )
+                name: table_statistics(registry.connection, self.schema_name, named[name].table)
                 for name in stream_names
                 if name in named
             }

@@ -96,7 +96,7 @@ class SQLDataset(DatasetBase):
             compile_kwargs={"literal_binds": True, "render_postcompile": True},
         )
         with self._cache.connection() as connection:
-            reader: Any = connection.execute(str(statement)).to_arrow_reader(max_chunk_size)
+            reader: Any = connection.sql(str(statement)).to_arrow_reader(max_chunk_size)
             return datasets.dataset(list(reader), schema=reader.schema)
 
     @property
