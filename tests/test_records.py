@@ -72,9 +72,5 @@ def test_a_record_of_a_message_knows_when_it_was_read() -> None:
 def test_records_are_equal_in_any_case_and_can_be_in_a_set() -> None:
     plain = StreamRecord({"userId": 1}, stream_record_handler=handler(), with_internal_columns=False)
     assert plain == {"userId": 1, "userid": None, "Full Name": None}
-        "userId": 1,
-        "userid": None,
-        "Full Name": None,
-    }
     assert plain != {"userId": 2}
     assert len({plain, plain}) == 1

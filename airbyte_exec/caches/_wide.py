@@ -22,11 +22,11 @@ from airbyte_exec.caches._tolerant import readable
 MOST_COLUMNS = 600
 """Columns that a stream has at most before its rows are made here."""
 
-_BITS = {"TINYINT": 7, "SMALLINT": 15, "INTEGER": 31, "BIGINT": 63, "HUGEINT": 127}
+_BITS: dict[str, int] = {"TINYINT": 7, "SMALLINT": 15, "INTEGER": 31, "BIGINT": 63, "HUGEINT": 127}
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_EXACT_IN_DOUBLE = 2**53
+_EXACT_IN_DOUBLE: int = 2**53
 _WORDS = {"true": True, "t": True, "yes": True, "y": True, "1": True} | dict.fromkeys(
     ["false", "f", "no", "n", "0"], False
 )
@@ -137,12 +137,13 @@ def _nothing(_value: Any) -> Any:
 
 def _integer(value: Any, bits: int) -> int:
     is_word = isinstance(value, str) and _INTEGER.fullmatch(value)
-    is_whole = isinstance(value, float | Decimal) and value == int(value) and abs(value) <= _EXACT_IN_DOUBLE
+    is_whole = isinstance(value, float | Decimal) and value == int(value) and abs(int(value)) <= _EXACT_IN_DOUBLE
     if not (is_word or is_whole or (isinstance(value, int) and not isinstance(value, bool))):
         raise MisfitError
 
     number = int(value)
-    if not -(2**bits) <= number < 2**bits:
+    limit: int = 1 << bits
+    if not -limit <= number < limit:
         raise MisfitError
 
     return number
