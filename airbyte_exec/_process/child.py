@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio import CancelScope
 
 from airbyte_exec._process import _sweep
-from airbyte_exec._process.ending import Ending, run_to_its_end
+from airbyte_exec._process.ending import REAP_LIMIT, Ending, run_to_its_end
 from airbyte_exec._process.errors import StdinClosed
 from airbyte_exec._process.pipes import leave, write_all
 from airbyte_exec._process.stdout import Stdout
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from airbyte_exec._process.stderr import Stderr
 
 STOP_GRACE = 5.0  # seconds between SIGTERM and SIGKILL; what a database driver takes to roll back
-REAP_LIMIT = 10.0  # seconds from SIGKILL to the end; only an uninterruptible system call takes longer
 KILL_COMMAND_LIMIT = 15.0  # seconds; `docker kill` answers within one
 DRAIN_TIMEOUT = 5.0  # seconds that a pipe may stay open after the child's exit; a log shipper flushes within one
+ABANDON_LIMIT = 1.0  # seconds that the event loop is held up by the end of a child whose orderly end was cancelled
 STDERR_LIMIT = 1.0  # seconds for the rest of stderr once everything that may hold it is killed
 
 logger = logging.getLogger(__name__)
@@ -253,11 +254,13 @@ class Child:
             scope.cancel()
 
     def close(self) -> None:
-        """Close everything and reap the child, at once. It is killed first if `end` did not come through."""
+        """Close everything and reap the child. It is killed first if `end` did not come through."""
         try:
             if self._guard.is_ours:
                 if not self._ending.seen.is_set():
-                    _sweep.kill_round([self._token], {self.pid: self._start})
+                    # asyncio's own cancellation breaks through a shield: no time for a grace, but none may be left.
+                    for pause in _sweep.kill_rounds([self._token], {self.pid: self._start}, ABANDON_LIMIT):
+                        time.sleep(pause)
 
                 self._guard.remove_child(self._token)
         finally:

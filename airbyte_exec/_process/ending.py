@@ -20,6 +20,7 @@ from airbyte_exec._process.errors import ExitStatusLost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+REAP_LIMIT = 10.0  # seconds from SIGKILL to the end; only an uninterruptible system call takes longer
 _POLL_FIRST = 0.001  # seconds; only where there is no pidfd
 _POLL_LONGEST = 0.05  # seconds
 
@@ -128,6 +129,7 @@ async def run_to_its_end(argv: Sequence[str], *, seconds: float) -> None:
 
     if not ending.seen.is_set():
         ending.signal(signal.SIGKILL)
-        await ending.watch()
+        with anyio.move_on_after(REAP_LIMIT):
+            await ending.watch()
 
     ending.release()

@@ -47,5 +47,7 @@ async def main(fifo: str, marker: str, killed: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with SIGINT ignored
+    # Whoever runs the tests may have these ignored, as `nohup` and a shell's background do.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3], backend=os.environ["BACKEND"])

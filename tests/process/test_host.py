@@ -106,7 +106,7 @@ def left():
 async def main():
     with open_guard() as guard:
         before = None
-        for i in range(100):
+        for i in range(100 if BACKEND == "asyncio" else 30):
             async with open_child(["cat"], env=ENV, stdin=True, guard=guard, hold_stdin=i % 2, grow_stdin=True,
                                   grow_stdout=True) as child:
                 await child.write(b"x")
