@@ -7,6 +7,7 @@ commit or nothing of it. Writers take a lock file for the length of one commit, 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -24,6 +25,7 @@ from airbyte_exec.exceptions import PyAirbyteStateError
 from airbyte_exec.types import StreamId
 
 FORMAT = 1
+_LONGEST_STEM = 180  # characters; a file system takes 255 bytes, and the names of its lock and its new copy are longer
 LOCK_TIMEOUT = 30.0  # seconds; a commit holds the lock for milliseconds
 
 
@@ -191,7 +193,11 @@ class StateFolder:
 
     def _file(self, pair: Pair) -> StateFile:
         names = [quote(name, safe="-_ ") for name in (pair.source_name, pair.destination_name or "cache")]
-        return StateFile(self.path / f"{'--'.join(names)}.json", salt=lambda: self.salt)
+        stem = "--".join(names)
+        if len(stem) > _LONGEST_STEM:
+            stem = f"{stem[:_LONGEST_STEM]}--{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
+
+        return StateFile(self.path / f"{stem}.json", salt=lambda: self.salt)
 
 
 def make_private_folder(path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec._state.document import input_document
 from airbyte_exec._state.store import Saved
+from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
     from airbyte_exec.protocol.models import AirbyteStateMessage, AirbyteStreamState
@@ -34,9 +35,7 @@ class SavedStateProvider:
     @property
     def known_stream_names(self) -> set[str]:
         """The names of the streams that have a state."""
-        entries = json.loads(self._saved.document or b"{}").get("stream_states", ()) if self._is_global else ()
-        names = {entry["stream_descriptor"]["name"] for entry in entries}
-        return names | {stream.name for stream, known in self._saved.streams.items() if known.state is not None}
+        return {stream.name for stream, state in self._states() if state is not None}
 
     @property
     def state_message_artifacts(self) -> Iterable[AirbyteStateMessage]:
@@ -63,10 +62,9 @@ class SavedStateProvider:
         Raises:
             AirbyteStateNotFoundError: there is none.
         """
-        for stream, known in self._saved.streams.items():
-            if stream.name == stream_name and known.state is not None:
-                found: dict[str, Any] = json.loads(known.state)
-                return found
+        for stream, state in self._states():
+            if stream.name == stream_name and state is not None:
+                return state
 
         if not_found != "raise":
             return not_found  # type: ignore[no-any-return]  # the caller's own value
@@ -79,18 +77,16 @@ class SavedStateProvider:
 
     def to_state_input_file_text(self) -> str:
         """Return the text of the `--state` file for all streams; an empty list where there is no state."""
-        return (input_document(self._saved, list(self._streams())) or b"[]").decode()
+        streams = list(dict.fromkeys([*self._saved.streams, *(stream for stream, _ in self._states())]))
+        return (input_document(self._saved, streams) or b"[]").decode()
 
-    @property
-    def _is_global(self) -> bool:
-        return self._saved.kind == "GLOBAL"
+    def _states(self) -> Iterator[tuple[StreamId, dict[str, Any] | None]]:
+        if self._saved.kind != "GLOBAL":
+            for stream, known in self._saved.streams.items():
+                yield stream, None if known.state is None else json.loads(known.state)
 
-    def _streams(self) -> Iterable[Any]:
-        if not self._is_global:
-            return self._saved.streams or ((None,) if self._saved.document else ())
+            return
 
-        from airbyte_exec.types import StreamId
-
-        entries = json.loads(self._saved.document or b"{}").get("stream_states", ())
-        found = [StreamId(e["stream_descriptor"]["name"], e["stream_descriptor"].get("namespace")) for e in entries]
-        return found or (None,)
+        for entry in json.loads(self._saved.document or b"{}").get("stream_states", ()):
+            descriptor = entry["stream_descriptor"]
+            yield StreamId(descriptor["name"], descriptor.get("namespace")), entry.get("stream_state")
