@@ -9,6 +9,7 @@ from collections.abc import Collection
 from airbyte_exec._engine.options import NameMapping
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.protocol.envelope import Records, State
+from airbyte_exec.protocol.rename import rename_records, rename_state
 from airbyte_exec.types import StreamId
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,5 @@ class Route:
         """Return the item under the names that the destination sees."""
         if self._is_plain:
             return item
-
-        from airbyte_exec.protocol.rename import rename_records, rename_state
 
         return rename_records(item, self.names) if isinstance(item, Records) else rename_state(item, self.names)

@@ -197,8 +197,8 @@ class _Scene:
     def _ids(self) -> tuple[Counter[int], Counter[bool]]:
         with duckdb.connect(str(self.rows), read_only=True) as connection:
             found = connection.sql("SELECT column_name FROM information_schema.columns WHERE table_name = 'users'")
-            has_pad = ("pad",) in found.fetchall()
-            rows = connection.sql(f"SELECT id, {'pad IS NOT NULL' if has_pad else 'false'} FROM users").fetchall()
+            is_new = "pad IS NOT NULL" if ("pad",) in found.fetchall() else "false"
+            rows = connection.sql(f"SELECT id, {is_new} FROM users").fetchall()
 
         return Counter(row[0] for row in rows), Counter(row[1] for row in rows)
 
@@ -206,7 +206,9 @@ class _Scene:
         ids, new = self._ids()
         old = ids == Counter(range(1, OLD_ROWS + 1)) and set(new) == {False}
         if not old and not (ids == Counter(range(1, ROWS + 1)) and set(new) == {True}):
-            raise BrokenPromiseError(f"neither the old rows nor the new ones: {len(ids)} ids, {dict(new)} with new data")
+            raise BrokenPromiseError(
+                f"neither the old rows nor the new ones: {len(ids)} ids, {dict(new)} with new data"
+            )
 
     def expect_all_rows(self) -> None:
         ids, _ = self._ids()
