@@ -154,7 +154,7 @@ def parse_state(text: bytes, name: str) -> list[State]:
             entries = [bytes(entry) for entry in value]
 
         states = [parse(b'{"type":"STATE","state":' + entry + b"}") for entry in entries]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise PyAirbyteInputError(message=f"{name} is no state document: {error}") from None
 
     kinds = {state.kind for state in states}

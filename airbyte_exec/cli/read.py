@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     cache = None if args.cache is None else cache_file(args.cache)
     source, streams = source_of(args, read_config(args.config, "--config"), output)
     if cache is not None:
-        return _fill(args, source, streams, cache, output, signals)
+        return _fill(args, source, streams, path=cache, output=output, signals=signals)
 
     catalog, state = _document(args.catalog, "--catalog"), _document(args.input_state, "--input-state")
 
@@ -77,6 +77,7 @@ def _fill(
     args: argparse.Namespace,
     source: AsyncSource,
     streams: list[str] | Literal["*"],
+    *,
     path: Path,
     output: Output,
     signals: Signals,
