@@ -93,6 +93,33 @@ def remove_other_generations(registry: Registry, entry: StreamEntry, generation_
     )
 
 
+def move_to_end(registry: Registry, entry: StreamEntry, generation_id: int, seq: int) -> int:
+    """Give the entries of a generation places after all others, and return the last place.
+
+    They become part of what is replayed when their generation is complete: no position that a destination confirmed
+    before may say that it has them.
+
+    Parameters:
+        registry: the cache.
+        entry: the stream.
+        generation_id: the generation.
+        seq: the last place that is taken.
+    """
+    of_generation = f"{_OF_STREAM} AND generation_id = ?"
+    places = [*_of(registry, entry), generation_id]
+    first, last = registry.connection.execute(
+        f"SELECT min(seq), max(seq) FROM {registry.named(EXEC_JOURNAL)} WHERE {of_generation}", places
+    ).fetchall()[0]
+    if first is None:
+        return seq
+
+    distance = seq + 1 - int(first)
+    registry.connection.execute(
+        f"UPDATE {registry.named(EXEC_JOURNAL)} SET seq = seq + ? WHERE {of_generation}", [distance, *places]
+    )
+    return int(last) + distance
+
+
 def remove_generation(registry: Registry, entry: StreamEntry, generation_id: int) -> None:
     """Remove what was collected for a replace that is given up."""
     registry.connection.execute(
@@ -123,11 +150,19 @@ def replay(
     decompressor = ZstdDecompressor()
     wanted = {entry.stream: entry for entry in entries}
     open_ends = _OpenEnds(wanted)
+    says_too_much = False  # a state of all streams that speaks of records which are left out
     for seq, stream, generation_id, kind, count, blob in _stored(registry, entries, after):
         if stream is not None:
             entry = wanted.get(stream)
-            if entry is None or seq <= after.get(stream, 0) or _is_collected(entry, generation_id):
+            if entry is None or seq <= after.get(stream, 0):
                 continue
+
+            if _is_collected(entry, generation_id):
+                says_too_much = True
+                continue
+
+        elif says_too_much:
+            continue
 
         data = decompressor.decompress(blob)
         if kind == STATE:

@@ -189,13 +189,16 @@ class Load:
         )
 
     def _complete(self, entry: StreamEntry) -> None:
-        entry.covered = self._seq
         self._writer.complete(entry.stream)
-        if entry.staging_generation_id is not None:
-            _journal.remove_other_generations(self._registry, entry, entry.staging_generation_id)
-            entry.generation_id = entry.staging_generation_id
+        generation = entry.staging_generation_id
+        if generation is not None:
+            _journal.remove_other_generations(self._registry, entry, generation)
+            self._seq = _journal.move_to_end(self._registry, entry, generation, self._seq)
+            entry.generation_id = generation
             entry.has_journal = True
             entry.staging_generation_id = None
+
+        entry.covered = self._seq
 
     def _generations(self) -> dict[StreamId, int]:
         return {

@@ -11,6 +11,7 @@ from syncs_into_caches import global_state, items, plan, record, replay, state, 
 from airbyte_exec.caches import DuckDBCache
 from airbyte_exec.caches._batch import BatchBuilder
 from airbyte_exec.protocol.envelope import Records, State
+from airbyte_exec.strategies import WriteMethod
 from airbyte_exec.types import StreamId
 
 USERS, PETS = StreamId("users"), StreamId("pets")
@@ -87,6 +88,22 @@ def test_a_large_stream_is_replayed_in_parts(cache: DuckDBCache) -> None:
     replayed = replay(cache)
     assert text_of(replayed) == b"".join(lines) + state(1)
     assert len(replayed) > 2
+
+
+def test_a_position_from_before_a_replace_was_complete_hides_none_of_its_records(cache: DuckDBCache) -> None:
+    both = [plan(), plan("pets", method=WriteMethod.REPLACE, generation=2)]
+    begun = [record({"id": 1}), record({"id": 1}, "pets"), global_state(1, "users", "pets")]
+    sync(cache, both, [begun], interrupt=True)
+    unfinished = replay(cache)
+    assert [len(item) for item in unfinished if isinstance(item, Records)] == [1]
+    assert not any(item.kind == "GLOBAL" for item in unfinished if isinstance(item, State))
+
+    reached = max(item.position or 0 for item in unfinished if isinstance(item, State))
+    sync(cache, both, [[record({"id": 2}, "pets"), global_state(2, "users", "pets")]])
+    rest = replay(cache, after={USERS: reached, PETS: reached})
+    assert b"".join(item.data for item in rest if isinstance(item, Records)) == b"".join(
+        [record({"id": 1}, "pets"), record({"id": 2}, "pets")]
+    )
 
 
 _LINES = st.one_of(
