@@ -87,8 +87,7 @@ def test_a_failure_is_raised_after_the_records_before_it(lab: Lab, action: dict[
     seen = []
 
     with pytest.raises(exc.AirbyteConnectorReadError, match=said) as caught:
-        for record in records:
-            seen.append(record)
+        seen.extend(records)
 
     assert len(seen) >= 55
     assert caught.value.connector_name == "source-mini"
