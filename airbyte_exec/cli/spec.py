@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from airbyte_exec.cli._arguments import add_connector
+from airbyte_exec.cli._arguments import add_connector, add_running
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._signals import Signals
 
@@ -14,14 +14,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_connector(parser, "CONNECTOR", config=False)
     parser.add_argument("--format", choices=["json", "yaml"], default="json", help="how it is printed")
+    add_running(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     """Ask the connector for its spec and print all of it."""
     from airbyte_exec.cli._connectors import make_connector
+    from airbyte_exec.cli._pipeline import session_options
 
-    connector = make_connector(args.connector, None, output, python=args.python)
+    options = session_options(args)
+    connector = make_connector(args.connector, None, output, python=args.python, options=options)
     found = signals.run(connector.spec).to_dict()
     output.text(as_text(found, args.format))
     output.succeed(found)
