@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import anyio
+import anyio.to_thread
+
 from airbyte_exec import constants
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._engine.options import WriteOptions, parse_strategy, with_overrides
@@ -37,7 +40,11 @@ class Flow(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class CachedFlow:
-    """A read into a cache, then a write of what the destination has not confirmed yet."""
+    """A read into a cache, then a write of what the destination has not confirmed yet.
+
+    Parameters:
+        closes_cache: the cache is nobody else's: it is closed at the end, so that other processes may have the file.
+    """
 
     destination: AsyncDestination
     source: AsyncSource
@@ -47,9 +54,18 @@ class CachedFlow:
     force_full_refresh: bool
     store: StateStore | None
     options: WriteOptions
+    closes_cache: bool
 
     async def run(self) -> WriteResult:
         """Read and write, and return what was written."""
+        try:
+            return await self._run()
+        finally:
+            if self.closes_cache:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(self.cache.close)
+
+    async def _run(self) -> WriteResult:
         options = self.options
         with bare_errors():
             await prepare_both(self.source, self.destination, check=options.check)
@@ -119,7 +135,9 @@ def choose_flow(
         return StraightFlow(source=source_data, store=pair_store(state_cache, None), also_known_to=known, **common)
 
     used = _default_cache() if cache is None else cache
-    return CachedFlow(source=source_data, cache=used, store=pair_store(state_cache, used), **common)
+    return CachedFlow(
+        source=source_data, cache=used, store=pair_store(state_cache, used), closes_cache=cache is None, **common
+    )
 
 
 def _default_cache() -> CacheBase:

@@ -1,0 +1,193 @@
+"""Reads into a cache, and writes through one, with real child processes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from mini import after_line, after_record, after_state, step, stream
+from syncs import SHORT, Lab
+
+from airbyte_exec import exceptions as exc
+from airbyte_exec.caches import DuckDBCache
+from airbyte_exec.types import StreamId
+
+ODD = r'{"id":1,"userId":7,"n":12345678901234567.123456789,"price":1.10,"big":12345678901234567890123,"at":"2024-01-01T12:00:00+05:30","t":"\ud83d\ude00 \u00e9"}'  # noqa: E501 - one line, as a connector writes it
+
+
+@pytest.fixture
+def cache(lab: Lab) -> Iterator[DuckDBCache]:
+    with DuckDBCache(db_path=lab.folder / "cache.duckdb") as opened:
+        yield opened
+
+
+def written(lab: Lab, **how: Any) -> Any:
+    return lab.write(lab.source(), lab.destination(), **how)
+
+
+def test_a_read_brings_rows_and_a_write_of_them_brings_the_lines(lab: Lab, cache: DuckDBCache) -> None:
+    source = lab.source(streams=[stream(data=[ODD])])
+    read = source.read(cache, streams="*")
+
+    assert len(read["users"]) == 1
+    result = lab.destination().write(read, check=False, limits=SHORT)
+
+    (line,) = lab.written.lines("RECORD")
+    assert ODD.encode() in line
+    assert json.loads(line)["record"]["emitted_at"] == 1_700_000_000_000
+    assert result.processed_records == 1
+
+
+def test_the_default_cache_is_used_where_none_is_given(lab: Lab) -> None:
+    result = lab.write(cache=None)
+
+    assert result.processed_records == 100
+    assert list((lab.folder / "project" / ".cache").rglob("*.duckdb"))
+
+
+def test_a_second_cached_write_sends_only_what_is_new(lab: Lab, cache: DuckDBCache) -> None:
+    switch = lab.folder / "more.json"
+    source = lab.source(script_file=str(switch))
+    lab.write(source, cache=cache, write_strategy="append")
+    switch.write_text(json.dumps({"streams": [stream(records=120)]}), encoding="utf-8")
+
+    result = lab.write(source, cache=cache, write_strategy="append")
+
+    assert [record["id"] for record in lab.written.records()["users"]] == list(range(101, 121))
+    assert result.processed_records == 20
+    assert lab.write(source, cache=cache, write_strategy="append").processed_records == 0
+
+
+@pytest.mark.parametrize("kind", ["GLOBAL", "LEGACY"])
+def test_a_state_of_all_streams_is_kept_by_a_read(lab: Lab, cache: DuckDBCache, kind: Any) -> None:
+    source = lab.source(state_type=kind, streams=[stream("users", records=20), stream("items", records=20)])
+    source.read(cache, streams="*")
+
+    again = source.read(cache, streams="*")
+
+    assert lab.read.state is not None
+    assert again.processed_records == 0
+    assert len(again["users"]) == len(again["items"]) == 20
+
+
+def test_only_the_streams_that_are_named_are_written(lab: Lab, cache: DuckDBCache) -> None:
+    read = lab.source(streams=[stream("users"), stream("empty", records=0)]).read(cache, streams="*")
+
+    lab.destination().write(read, streams=["empty"], check=False)
+
+    assert [entry["stream"]["name"] for entry in lab.written.catalog["streams"]] == ["empty"]
+    assert lab.written.lines("RECORD") == []
+
+
+def test_a_value_of_the_wrong_type_does_not_lose_the_sync(lab: Lab, cache: DuckDBCache) -> None:
+    data = ['{"id":1,"updated_at":"never"}', '{"id":"two","updated_at":"2024-01-01T00:00:00Z"}']
+    read = lab.source(streams=[stream(data=data)]).read(cache, streams="*")
+
+    assert len(read["users"]) == 2
+    assert read.processed_records == 2
+
+
+def test_a_failed_source_leaves_what_was_durable_and_says_so(lab: Lab, cache: DuckDBCache) -> None:
+    source = lab.source(script=[step("exit", after_record(55), code=3, once=lab.folder / "once")])
+
+    error = lab.failure(source, cache=cache)
+    assert isinstance(error, exc.AirbyteConnectorReadError)
+    assert error.exit_code == 3
+
+    lab.write(source, cache=cache)
+    ids = [row["id"] for row in cache["users"]]
+    assert sorted(ids) == list(range(1, 101))
+
+
+def test_a_failed_destination_gets_the_rest_next_time(lab: Lab, cache: DuckDBCache) -> None:
+    source = lab.source()
+    destination = lab.destination(script=[step("exit", after_line(40), code=3, once=lab.folder / "once")])
+    error = lab.failure(source, destination, cache=cache, write_strategy="append")
+    confirmed = error.result.states_committed
+
+    lab.write(source, destination, cache=cache, write_strategy="append")
+
+    assert isinstance(error, exc.AirbyteConnectorWriteError)
+    assert [record["id"] for record in lab.written.records()["users"]] == list(range(confirmed * 10 + 1, 101))
+
+
+def test_a_state_cache_may_have_a_table_prefix(lab: Lab) -> None:
+    with DuckDBCache(db_path=lab.folder / "state.duckdb", table_prefix="p_") as cache:
+        source = lab.source()
+
+        assert lab.write(source, state_cache=cache).processed_records == 100
+        assert lab.write(source, state_cache=cache).processed_records == 0
+
+
+def test_the_cursor_of_a_cache_means_nothing_to_a_straight_write(lab: Lab, cache: DuckDBCache) -> None:
+    source = lab.source()
+    source.read(cache, streams="*")
+
+    assert lab.write(source, state_cache=cache).processed_records == 100
+
+
+def test_a_cache_beside_a_read_result_is_refused(lab: Lab, cache: DuckDBCache) -> None:
+    read = lab.source().read(cache, streams="*")
+
+    with pytest.raises(exc.PyAirbyteInputError, match="cache"):
+        lab.destination().write(read, cache=cache)
+
+
+def test_a_read_without_streams_is_refused(lab: Lab, cache: DuckDBCache) -> None:
+    with pytest.raises(exc.PyAirbyteNoStreamsSelectedError, match="users"):
+        lab.source().read(cache)
+
+
+def test_a_read_of_unknown_streams_goes_on_without_them(lab: Lab, cache: DuckDBCache) -> None:
+    script = [
+        step("record", after_record(5), stream="ghost", data={"id": 1}),
+        step("state", after_record(6), stream="ghost", stream_state={"id": 777}),
+    ]
+    read = lab.source(script=script).read(cache, streams="*")
+
+    assert read.summary.unknown_stream_records == {StreamId("ghost"): 2}
+    assert list(read) == ["users"]
+
+
+@pytest.mark.parametrize("record", [5, 55])
+@pytest.mark.parametrize("kind", ["STREAM", "GLOBAL"])
+def test_an_interrupted_refresh_of_a_cache_leaves_every_row_once_in_the_end(
+    lab: Lab, cache: DuckDBCache, kind: Any, record: int
+) -> None:
+    switch = lab.folder / "script.json"
+    source = lab.source(state_type=kind, script_file=str(switch))
+    source.read(cache, streams="*")
+    switch.write_text(json.dumps([step("exit", after_record(record), code=1)]), encoding="utf-8")
+    with pytest.raises(exc.AirbyteConnectorReadError):
+        source.read(cache, streams="*", force_full_refresh=True)
+
+    switch.unlink()
+
+    source.read(cache, streams="*")
+
+    assert sorted(row["id"] for row in cache["users"]) == list(range(1, 101))
+
+
+def test_a_warning_of_the_source_is_told(lab: Lab, cache: DuckDBCache) -> None:
+    read = lab.source(streams=[stream(status="none")]).read(cache, streams="*")
+
+    assert any(re.search("taken as complete", text) for text in read.summary.warnings)
+
+
+def test_states_are_durable_in_a_cache_while_the_read_runs(lab: Lab, cache: DuckDBCache) -> None:
+    gate = lab.folder / "gate"
+    script = [step("wait_for", after_state(3), path=gate)]
+    seen: list[int] = []
+
+    def look(progress: Any) -> None:
+        seen.append(progress.states_committed)
+        if progress.states_committed == 3:
+            gate.touch()
+
+    source = lab.source(script=script, streams=[stream(sync_modes=["incremental"])])
+    lab.write(source, cache=cache, on_progress=look)
+
+    assert 3 in seen
