@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import msgspec
 
@@ -44,16 +44,29 @@ def items_of(block: bytes, before: int) -> tuple[list[Item], int]:
         before: how many lines came before it.
     """
     number = len(block) - len(block.replace(b"\n", b""))  # four times as fast as `count` of a single byte
-    if block.startswith(b"{") and _ODD_NEWLINE.search(block, 0, len(block) - 1) is None:
-        try:
-            envelopes = _decode_lines(block)
-            if len(envelopes) == number and utf8_error(block) is None:
-                heads = [envelope.record for envelope in envelopes]
-                return [run_of(block, heads)], number
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, AttributeError):
-            pass  # AttributeError: not all of them are records
+    envelopes = _decoded(block, number)
+    if envelopes is None:
+        return _Block(block, before).from_pieces(), number
 
-    return _Block(block, before).items(), number
+    try:
+        heads = [envelope.record for envelope in envelopes]  # type: ignore[union-attr]
+    except AttributeError:  # not all of them are records
+        return _Block(block, before).from_envelopes(envelopes), number
+
+    return [run_of(block, heads)], number
+
+
+def _decoded(block: bytes, number: int) -> Sequence[Line] | None:
+    """Decode a block at once, or return None where it has to be taken in pieces."""
+    if not block.startswith(b"{") or _ODD_NEWLINE.search(block, 0, len(block) - 1) is not None:
+        return None
+
+    try:
+        envelopes = _decode_lines(block)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+    return envelopes if len(envelopes) == number and utf8_error(block) is None else None
 
 
 class _Block:
@@ -67,14 +80,21 @@ class _Block:
     def __init__(self, block: bytes, before: int) -> None:
         self._block = block
         self._copy: bytes | bytearray | None = None  # what is decoded, once NaN or the like was met
-        self._is_utf8 = utf8_error(block) is None
+        self._is_utf8 = False
         self._line_no = before
         self._found: list[Item] = []
         self._run: Span = (0, 0)
         self._heads: list[RecordHead] = []
 
-    def items(self) -> list[Item]:
-        """Return the items of the whole block."""
+    def from_envelopes(self, envelopes: Sequence[Line]) -> list[Item]:
+        """Return the items, given what each line is."""
+        self._take_envelopes((0, len(self._block)), envelopes)
+        self._end_run()
+        return self._found
+
+    def from_pieces(self) -> list[Item]:
+        """Return the items, piece by piece."""
+        self._is_utf8 = utf8_error(self._block) is None
         todo = self._pieces()
         while todo:
             span = todo.pop()
@@ -159,21 +179,20 @@ class _Block:
             self._extend_run(span, [envelope.record for envelope in envelopes])  # type: ignore[union-attr]
             return
 
-        start, end = span
-        lines = self._block[start:end].split(b"\n")
-        ends = [0, *accumulate(len(line) + 1 for line in lines)]
+        start = span[0]
+        lines = self._block[slice(*span)].split(b"\n")
         taken = 0
-        for this in others:
+        for this in (*others, len(envelopes)):
             if taken < this:
+                after = start + sum(map(len, lines[taken:this])) + this - taken
                 heads = [envelope.record for envelope in envelopes[taken:this]]  # type: ignore[union-attr]
-                self._extend_run((start + ends[taken], start + ends[this]), heads)
+                self._extend_run((start, after), heads)
+                start = after
 
-            self._take_line((start + ends[this], start + ends[this + 1]))
-            taken = this + 1
-
-        if taken < len(envelopes):
-            heads = [envelope.record for envelope in envelopes[taken:]]  # type: ignore[union-attr]
-            self._extend_run((start + ends[taken], end), heads)
+            if this < len(envelopes):
+                self._take_line((start, start + len(lines[this]) + 1))
+                start += len(lines[this]) + 1
+                taken = this + 1
 
     def _take_line(self, span: Span) -> None:
         item = classify(self._block[slice(*span)], self._line_no + 1)
