@@ -88,7 +88,7 @@ steps = st.lists(
 
 @given(steps)
 @settings(max_examples=150)
-def test_any_order_of_sent_and_echoed_states_commits_what_the_model_says(
+def test_any_order_of_states_commits_what_the_model_says(
     steps: list[tuple[str, StreamId, int]],
 ) -> None:
     model, under_test = Model(), ledger()
