@@ -131,7 +131,10 @@ def _swapped(data: bytes, number: int, was: StreamId, to: StreamId) -> bytes | N
     `"namespace"` too if the stream has one. (Only `\u006.` and `\u007.` could spell them otherwise.) Where there are
     as many as lines, there is none elsewhere, neither in `data` nor in a text.
     """
-    if data.count(b'"stream"') != number or b"\\u006" in data or b"\\u007" in data:
+    if data.count(b'"stream"') != number:
+        return None
+
+    if b"\\u00" in data and (b"\\u006" in data or b"\\u007" in data):
         return None
 
     if data.count(b'"namespace"') != (0 if was.namespace is None else number):
