@@ -1,9 +1,9 @@
 """The SELECT that makes typed rows of RECORD lines.
 
 DuckDB parses each line once (`json_transform`) and gives every property as text; a cast makes the type of it. A
-property whose text is there and whose value is not, is a misfit: one list of booleans a row says which (`list_where`
-names them), and `_airbyte_meta` of that row alone is built from it. Nothing in here can fail on what a line holds:
-what DuckDB cannot parse gives no row, and the writer looks at it again.
+property whose text is there and whose value is not, is a misfit. One expression asks whether a row has any; for such a
+row alone a list is made that names them, for its `_airbyte_meta`. Nothing in here can fail on what a line holds: what
+DuckDB cannot parse gives no row, and the writer looks at it again.
 
 Integers are cast from text because DuckDB would round 1.5 to 2 and take `true` for 1. Decimals are not: there the
 JSON parser reads the digits themselves, while its text of a fraction has gone through a double.
@@ -63,12 +63,13 @@ def select_rows(columns: Sequence[Column], *, arrival: bool = False) -> str:
     raws = [_path_text(column) if column.key in apart else f"v[{literal(column.key)}]" for column in columns]
     typed = "".join(f", {_value(c.type, raw)} AS c{i}" for i, (c, raw) in enumerate(zip(columns, raws, strict=True)))
     checked = [i for i, column in enumerate(columns) if column.type not in _FIT_ALL]
-    misfits = listed(_misfit(columns[i], raws[i], f"c{i}") for i in checked)
-    keys = listed(literal(columns[i].key) for i in checked)
     meta = "coalesce(meta, '{}')"
     if checked:
-        changed = _meta_with(f"list_where([{keys}], misfits)")
-        meta = f"CASE WHEN list_contains(misfits, true) THEN {changed} ELSE {meta} END"
+        misfits = [_misfit(columns[i], raws[i], f"c{i}") for i in checked]
+        keys = listed(literal(columns[i].key) for i in checked)
+        changed = _meta_with(f"list_where([{keys}], [{listed(misfits)}])")
+        any_misfit = " OR ".join(f"({misfit})" for misfit in misfits)
+        meta = f"CASE WHEN {any_misfit} THEN {changed} ELSE {meta} END"
 
     names = "".join(f"c{i} AS {ident(column.name)}, " for i, column in enumerate(columns))
     data = "r.data" if len(apart) < len(columns) else "NULL"
@@ -77,10 +78,10 @@ def select_rows(columns: Sequence[Column], *, arrival: bool = False) -> str:
             prefix || n AS {ident(RAW_ID)},
             TRY(make_timestamptz(emitted_at * 1000)) AS {ident(EXTRACTED_AT)},
             {meta} AS {ident(META)}{", piece AS _piece, n AS _n" if arrival else ""}
-        FROM (SELECT *, [{misfits}] AS misfits FROM (
+        FROM (
             SELECT prefix, piece, n, line, emitted_at, meta, v{typed} FROM (
                 SELECT prefix, piece, n, line, r.emitted_at AS emitted_at, r.meta AS meta, {data} AS v
-                FROM ({parsed(columns)}) WHERE r IS NOT NULL)))
+                FROM ({parsed(columns)}) WHERE r IS NOT NULL))
     """
 
 

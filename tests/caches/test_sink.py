@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
-from syncs_into_caches import PAIR, global_state, plan, record, replay, state, sync, text_of
+from syncs_into_caches import PAIR, global_state, items, plan, record, replay, state, sync, text_of
 
-from airbyte_exec._state.store import Pair
+from airbyte_exec._state.store import Pair, StreamSaved
 from airbyte_exec.caches import DuckDBCache
 from airbyte_exec.exceptions import PyAirbyteCacheError
 from airbyte_exec.protocol.envelope import Records, State
@@ -298,3 +300,55 @@ def test_a_batch_that_cannot_be_written_fails_the_sync_and_leaves_what_was_there
     assert saved is not None
     assert saved.streams[USERS].state == b"1"
     assert text_of(replay(cache)) == record({"id": 1}) + state(1)
+
+
+def test_leaving_the_sink_by_an_exception_writes_nothing_more(cache: DuckDBCache) -> None:
+    class LeavingError(Exception):
+        pass
+
+    async def run() -> None:
+        templates = {USERS: StreamSaved()}
+        with anyio.fail_after(60):
+            async with cache.open_sink(PAIR, [plan()], templates, on_warning=print) as sink:
+                await sink.send(items([record({"id": 1}), state(1)]))
+                await sink.flush()
+                await sink.send(items([record({"id": 2}), state(2)]))
+                raise LeavingError
+
+    with pytest.raises(LeavingError):
+        anyio.run(run)
+
+    assert ids(cache) == [1]
+
+
+def test_a_cancelled_sync_ends_the_statement_that_runs(cache: DuckDBCache) -> None:
+    lines = [record({"id": n, "name": "x" * 200}) for n in range(20_000)]
+
+    async def run() -> None:
+        templates = {USERS: StreamSaved()}
+        with anyio.CancelScope() as scope:
+            async with cache.open_sink(PAIR, [plan()], templates, on_warning=print) as sink:
+                await sink.send(items(lines))
+
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(sink.flush)
+                    await anyio.lowlevel.checkpoint()
+                    scope.cancel()
+
+    anyio.run(run)
+    sync(cache, [plan()], [[record({"id": 1}), state(1)]])
+    assert ids(cache) == [1]
+
+
+def test_a_state_does_not_wait_for_more_records(cache: DuckDBCache) -> None:
+    async def run() -> list[bytes]:
+        templates = {USERS: StreamSaved()}
+        with anyio.fail_after(60):
+            async with cache.open_sink(PAIR, [plan()], templates, on_warning=print) as sink:
+                await sink.send(items([record({"id": 1}), state(1)]))
+                async for states in sink.messages():
+                    return [s.line for s in states]
+
+        return []
+
+    assert anyio.run(run) == [state(1)]
