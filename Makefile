@@ -16,9 +16,6 @@ ARGS ?=
 PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
 FAST := not real and not docker and not slow
 
-# A text file that is opened without an encoding is a warning, and a warning is an error here.
-PYTEST_ENV := PYTHONWARNDEFAULTENCODING=1
-
 .PHONY: help setup demo check format test test-fast test-pythons bench wheel-test docs clean
 
 help:  ## list the targets
@@ -45,16 +42,16 @@ format: $(STAMP)  ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 test: $(STAMP)  ## the whole suite, with connectors from PyPI
-	$(PYTEST_ENV) $(BIN)/pytest $(PYTEST_FLAGS)
+	$(BIN)/pytest $(PYTEST_FLAGS)
 
 test-fast: $(STAMP)  ## the tests that need no network and no patience
-	$(PYTEST_ENV) $(BIN)/pytest $(PYTEST_FLAGS) -m "$(FAST)"
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "$(FAST)"
 
 test-pythons: $(PYTHONS:%=.venvs/%/.made)  ## the fast tests on each supported Python; a missing one is a failure
 	@for version in $(PYTHONS); do \
 	    echo "== Python $$version"; \
 	    .venvs/$$version/bin/python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "'$$version'")'; \
-	    $(PYTEST_ENV) .venvs/$$version/bin/pytest $(PYTEST_FLAGS) -m "$(FAST)"; \
+	    .venvs/$$version/bin/pytest $(PYTEST_FLAGS) -m "$(FAST)"; \
 	done
 
 .venvs/%/.made: pyproject.toml scripts/bootstrap $(wildcard uv.lock)
@@ -68,7 +65,7 @@ wheel-test: $(STAMP)  ## build sdist and wheel, install the wheel alone and use 
 	@scripts/wheel-test
 
 docs: $(STAMP)  ## run every example of the docs, check every link and command
-	$(PYTEST_ENV) $(BIN)/pytest -q tests/test_docs.py $(ARGS)
+	$(BIN)/pytest -q tests/test_docs.py $(ARGS)
 
 clean:  ## remove what the targets made, the environments too
 	rm -rf .venv .venvs .demo .bench dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
