@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from airbyte_exec.cli._output import Output, visible
 
@@ -51,6 +51,33 @@ class Watch:
 
         return progress.phase, progress.records_read, progress.records_delivered, progress.states_committed
 
+    def partial(self) -> dict[str, Any] | None:
+        """Return what was done so far, in the form of a result; None where nothing was begun."""
+        progress = self.progress
+        if progress is None:
+            return None
+
+        from airbyte_exec.results import StreamResult, WriteResult
+
+        return WriteResult(
+            source_name=progress.source_name,
+            destination_name=progress.destination_name,
+            processed_records=progress.records_delivered,
+            streams={
+                stream: StreamResult(
+                    counts.read,
+                    counts.delivered,
+                    counts.committed,
+                    "complete" if counts.status == "complete" else "incomplete",
+                )
+                for stream, counts in progress.streams.items()
+            },
+            states_sent=progress.states_sent,
+            states_committed=progress.states_committed,
+            bytes_read=progress.bytes_read,
+            duration_seconds=progress.elapsed_seconds,
+        ).to_dict()
+
     def kept(self) -> str:
         """Say what stays of a sync that is ended early."""
         if self.progress is None:
@@ -64,15 +91,16 @@ class Watch:
 
 @contextmanager
 def shown(watch: Watch, output: Output) -> Iterator[None]:
-    """Show the progress for as long as the block lasts, as the terminal (or the lack of one) allows."""
-    if output.quiet:
-        yield
-    elif output.is_terminal:
-        with _drawn(watch, output):
+    """Show the progress for as long as the block lasts, as the terminal (or the lack of one) allows.
+
+    What was done is left in `output.partial`, for a run that does not come to its result.
+    """
+    how = nullcontext() if output.quiet else (_drawn if output.is_terminal else _told)(watch, output)
+    try:
+        with how:
             yield
-    else:
-        with _told(watch, output):
-            yield
+    finally:
+        output.partial = watch.partial()
 
 
 @contextmanager

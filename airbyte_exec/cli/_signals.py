@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -102,18 +103,29 @@ class Signals:
             loop = asyncio.get_running_loop()
             with anyio.CancelScope() as scope:
 
-                def cancel() -> None:
+                def end() -> None:
                     self._output.say("Ending the connectors … (once more: at once)")
-                    loop.call_soon_threadsafe(scope.cancel)
+                    scope.cancel()
 
-                self._cancel = cancel
+                # Not from the handler itself: it may have come in the middle of a write to the same stream.
+                self._cancel = partial(loop.call_soon_threadsafe, end)
                 try:
                     done.append(await function())
                 finally:
                     self._cancel = None
 
-        anyio.run(run_cancellably)
-        if self._taken is not None:
-            raise Interrupted(self._taken, told=self.told, leaves_threads=self._output.is_stuck)
+        try:
+            anyio.run(run_cancellably)
+        except Exception as error:
+            if self._taken is None:
+                raise
+
+            raise self._interrupted(self._taken) from error  # whatever failed on the way out, it was asked to end
+
+        if not done and self._taken is not None:
+            raise self._interrupted(self._taken)
 
         return done[0]
+
+    def _interrupted(self, number: int) -> Interrupted:
+        return Interrupted(number, told=self.told, leaves_threads=self._output.is_stuck)

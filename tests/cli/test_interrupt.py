@@ -75,6 +75,7 @@ def test_ctrl_c_on_a_terminal_goes_to_the_whole_group_and_is_answered_in_json(cl
     assert process.returncode == 130
     told = json.loads(stdout)
     assert (told["status"], told["error"]["class"]) == ("interrupted", "Interrupted")
+    assert told["result"]["streams"][0]["records_read"] == 20
     assert psutil.wait_procs(children, timeout=TIMEOUT)[1] == []
 
 
