@@ -97,7 +97,10 @@ class CacheStorage(abc.ABC):
 
     def journal_id(self) -> str:
         """Return the id of the journal: positions mean something within it alone."""
-        with self._open_made() as registry:
+        with self._open_made() as registry, transaction(registry.connection):
+            for source_name in {entry.source_name for entry in registry.streams()}:
+                known_streams(registry, source_name)
+
             return registry.info("journal").decode()
 
     def stream_entries(self, source_name: str) -> dict[StreamId, StreamEntry]:

@@ -90,14 +90,15 @@ class SQLDataset(DatasetBase):
         Parameters:
             max_chunk_size: rows in one batch at most.
         """
-        datasets = import_extra("pyarrow.dataset", "arrow")
+        arrow, datasets = import_extra("pyarrow", "arrow"), import_extra("pyarrow.dataset", "arrow")
         statement = self._query_statement.compile(
             self._cache.get_sql_engine(),
             compile_kwargs={"literal_binds": True, "render_postcompile": True},
         )
         with self._cache.connection() as connection:
-            reader: Any = connection.sql(str(statement)).to_arrow_reader(max_chunk_size)
-            return datasets.dataset(list(reader), schema=reader.schema)
+            table = arrow.table(connection.sql(str(statement)))
+
+        return datasets.dataset(table.to_batches(max_chunksize=max_chunk_size), schema=table.schema)
 
     @property
     def column_names(self) -> list[str]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -88,6 +90,22 @@ def test_a_large_stream_is_replayed_in_parts(cache: DuckDBCache) -> None:
     replayed = replay(cache)
     assert text_of(replayed) == b"".join(lines) + state(1)
     assert len(replayed) > 2
+
+
+def test_a_replay_may_be_left_before_its_end(cache: DuckDBCache) -> None:
+    lines = [record({"id": n, "name": "x" * 1000}) for n in range(3_000)]
+    sync(cache, [plan()], [lines] * 6)
+
+    async def first() -> int:
+        with anyio.fail_after(60):
+            async with aclosing(cache.open_journal("source-test").batches()) as batches:
+                async for batch in batches:
+                    return len(batch)
+
+        return 0
+
+    assert anyio.run(first)
+    cache.execute_sql("DROP TABLE users")
 
 
 def test_a_position_from_before_a_replace_was_complete_hides_none_of_its_records(cache: DuckDBCache) -> None:

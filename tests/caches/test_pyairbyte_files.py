@@ -156,6 +156,6 @@ def test_what_it_wrote_after_us_counts_and_is_replayed_from_the_rows(tmp_path: P
         saved = cache.state_store().load(SOURCE)
         assert saved is not None
         assert json.loads(saved.streams[USERS].state or b"") == {"at": 2}
+        assert cache.journal_id() != before
         replayed = replay(cache, source="source-faker")
         assert sum(len(item) for item in replayed if isinstance(item, Records)) == 2
-        assert cache.journal_id() != before
