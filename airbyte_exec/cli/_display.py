@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from airbyte_exec import constants
 from airbyte_exec.cli._output import Output, visible
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def shown(watch: Watch, output: Output) -> Iterator[None]:
 
     What was done is left in `output.partial`, for a run that does not come to its result.
     """
-    how = nullcontext() if output.quiet else (_drawn if output.is_terminal else _told)(watch, output)
+    draws = output.is_terminal and not constants.is_set("NO_LIVE_PROGRESS")
+    how = nullcontext() if output.quiet else (_drawn if draws else _told)(watch, output)
     try:
         with how:
             yield

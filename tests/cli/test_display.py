@@ -97,8 +97,8 @@ def test_no_colour_is_used_where_nobody_wants_one(cli: Any, users: Users) -> Non
     assert not any(b"\x1b[%dm" % colour in plain for colour in range(30, 38))
 
 
-@pytest.mark.parametrize("how", [{"TERM": "dumb"}, {"TERM": ""}])
-def test_a_terminal_that_cannot_draw_gets_lines(cli: Any, users: Users, how: dict[str, str]) -> None:
+@pytest.mark.parametrize("how", [{"TERM": "dumb"}, {"TERM": ""}, {"NO_LIVE_PROGRESS": "1"}])
+def test_a_terminal_that_cannot_draw_or_shall_not_gets_lines(cli: Any, users: Users, how: dict[str, str]) -> None:
     code, stdout, seen = run_on_terminal(cli, cli.sync_args(users()), **how)
     assert (code, b"\x1b" in seen) == (0, False)
     assert b"50 records" in stdout
