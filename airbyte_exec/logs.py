@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
 import warnings
 from pathlib import Path
+
+from airbyte_exec.constants import is_set
 
 KEPT_LOGS = 50
 """How many log files are kept of one connector; older ones are removed when a new one is begun."""
@@ -60,3 +63,76 @@ def warn_once(message: str, logger: logging.Logger | None = None, *, with_stack:
         warnings.warn(message, stacklevel=3 + int(with_stack))
     else:
         logger.warning(message)
+
+
+def new_passthrough_file_logger(connector_name: str) -> logging.Logger:
+    """Return a logger that writes what it is given, as it is, into a new log file of a connector.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    return _file_logger(f"airbyte_exec.file.{connector_name}", new_log_file(connector_name, "messages"), "%(message)s")
+
+
+def get_global_file_logger() -> logging.Logger:
+    """Return the logger that writes into the day's log file, `<date>/airbyte-log.log` in the log folder.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    folder = get_logging_root() / time.strftime("%Y-%m-%d")
+    name = "airbyte_exec.file"
+    if is_set("AIRBYTE_STRUCTURED_LOGGING"):
+        return _file_logger(
+            name, folder / "airbyte-log.log", '{"level":"%(levelname)s","at":%(created)f,"text":%(json)s}'
+        )
+
+    return _file_logger(name, folder / "airbyte-log.log", "%(asctime)s %(levelname)s %(message)s")
+
+
+def get_global_stats_log_path() -> Path:
+    """Return the path of the log of figures: `airbyte-stats.log` in the log folder."""
+    return get_logging_root() / "airbyte-stats.log"
+
+
+def get_global_stats_logger() -> logging.Logger:
+    """Return the logger that writes one line a message into the log of figures.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    return _file_logger("airbyte_exec.stats", get_global_stats_log_path(), "%(message)s")
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        record.json = json.dumps(record.getMessage())
+        return super().format(record)
+
+
+def _file_logger(name: str, path: Path, form: str) -> logging.Logger:
+    logger = logging.getLogger(name)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not any(getattr(handler, "baseFilename", None) == str(path) for handler in logger.handlers):
+        for old in list(logger.handlers):
+            logger.removeHandler(old)
+            old.close()
+
+        path.touch(mode=0o600)
+        handler = logging.FileHandler(path, encoding="utf-8")
+        handler.setFormatter(_Formatter(form))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+    return logger
+
+
+def __getattr__(name: str) -> Path | bool:
+    if name == "AIRBYTE_LOGGING_ROOT":
+        return get_logging_root()
+
+    if name == "AIRBYTE_STRUCTURED_LOGGING":
+        return is_set(name)
+
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

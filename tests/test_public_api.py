@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from mini import DESTINATION_MINI, SOURCE_MINI, destination_config, source_confi
 from syncs import Lab, Scripted, opened_lab
 
 import airbyte_exec as ab
-from airbyte_exec import exceptions, executors, logs, registry, secrets
+from airbyte_exec import exceptions, executors, experimental, logs, registry, secrets
 from airbyte_exec._state.provider import SavedStateProvider
 from airbyte_exec.caches import CacheBase, DuckDBCache
 from airbyte_exec.datasets import DatasetMap, LazyDataset, SQLDataset
@@ -29,6 +30,7 @@ from airbyte_exec.executors.noop import NoOpExecutor
 from airbyte_exec.results import ReadResult, WriteResult
 from airbyte_exec.secrets import hydration, util
 from airbyte_exec.sources import Source
+from airbyte_exec.sources.util import get_connector
 
 REGISTRY = {
     "sources": [
@@ -267,6 +269,21 @@ def _record_of_a_message(home: Home) -> bool:
     return StreamRecord.from_record_message(message, stream_record_handler=handler)["userid"] == 7
 
 
+def _written(logger: logging.Logger) -> bool:
+    """Write a line, look for it in the file, and let go of the file."""
+    (handler,) = logger.handlers
+    assert isinstance(handler, logging.FileHandler)
+    logger.info("a line")
+    logger.removeHandler(handler)
+    handler.close()
+    return "a line" in Path(handler.baseFilename).read_text(encoding="utf-8")
+
+
+def _old_name(home: Home) -> Source:
+    with pytest.warns(DeprecationWarning, match="get_source"):
+        return get_connector("source-mini", local_executable=SOURCE_MINI)
+
+
 USES: dict[str, Callable[[Home], Any]] = {
     # airbyte
     "airbyte_exec.get_source": lambda h: ab.get_source("source-mini", {}, local_executable=SOURCE_MINI).name,
@@ -334,6 +351,7 @@ USES: dict[str, Callable[[Home], Any]] = {
     ),
     "Source.get_stream_json_schema": lambda h: h.source.get_stream_json_schema("users")["properties"],
     "Source.get_records": lambda h: len(list(h.source.get_records("users", limit=7, normalize_field_names=True))) == 7,
+    "Source.get_samples": lambda h: len(h.source.get_samples(["users"], limit=3)["users"]) == 3,
     "Source.read": lambda h: len(h.read) == 2,
     # a destination
     "Destination.write": lambda h: h.written.processed_records == 25,
@@ -442,6 +460,18 @@ USES: dict[str, Callable[[Home], Any]] = {
     "airbyte_exec.executors.PathExecutor": lambda h: executors.PathExecutor(path=SOURCE_MINI).name,
     "airbyte_exec.executors.NoOpExecutor": lambda h: executors.NoOpExecutor("source-mini").known_spec(),
     "airbyte_exec.logs.warn_once": _warned,
+    "airbyte_exec.logs.AIRBYTE_LOGGING_ROOT": lambda h: logs.get_logging_root() == logs.AIRBYTE_LOGGING_ROOT,
+    "airbyte_exec.logs.AIRBYTE_STRUCTURED_LOGGING": lambda h: logs.AIRBYTE_STRUCTURED_LOGGING is False or None,
+    "airbyte_exec.logs.get_global_file_logger": lambda h: _written(logs.get_global_file_logger()),
+    "airbyte_exec.logs.get_global_stats_log_path": lambda h: (
+        logs.get_global_stats_log_path().name == "airbyte-stats.log"
+    ),
+    "airbyte_exec.logs.get_global_stats_logger": lambda h: _written(logs.get_global_stats_logger()),
+    "airbyte_exec.logs.new_passthrough_file_logger": lambda h: _written(
+        logs.new_passthrough_file_logger("source-mini")
+    ),
+    "airbyte_exec.experimental.get_source": lambda h: experimental.get_source is ab.get_source,
+    "airbyte_exec.sources.util.get_connector": lambda h: _old_name(h).name == "source-mini",
 }
 
 ERRORS = [
@@ -482,23 +512,14 @@ MISSING = [
     "airbyte_exec.get_colab_cache",
     "airbyte_exec.caches.get_colab_cache",
     "airbyte_exec.caches.generic",
-    "airbyte_exec.experimental",
     "airbyte_exec.progress",
     "airbyte_exec.validate",
     "airbyte_exec.shared",
     "airbyte_exec.sources.get_benchmark_source",
-    "airbyte_exec.sources.util.get_connector",
     "airbyte_exec.destinations.get_noop_destination",
     "airbyte_exec.secrets.ColabSecretManager",
     "airbyte_exec.secrets.GoogleGSMSecretManager",
     "airbyte_exec.registry.get_connector_version_history",
-    "airbyte_exec.logs.AIRBYTE_LOGGING_ROOT",
-    "airbyte_exec.logs.AIRBYTE_STRUCTURED_LOGGING",
-    "airbyte_exec.logs.get_global_file_logger",
-    "airbyte_exec.logs.get_global_stats_log_path",
-    "airbyte_exec.logs.get_global_stats_logger",
-    "airbyte_exec.logs.new_passthrough_file_logger",
-    "airbyte_exec.sources.Source.get_samples",
     "airbyte_exec.sources.Source.print_samples",
     "airbyte_exec.caches.CacheBase.processor",
     "airbyte_exec.caches.CacheBase.get_record_processor",

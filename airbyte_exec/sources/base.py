@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airbyte_exec import _portal
 from airbyte_exec._connector.base import ConnectorBase
-from airbyte_exec._connector.session import DEFAULT_OPTIONS, SessionOptions
+from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions
 from airbyte_exec.aio.source import AsyncSource, Streams
 from airbyte_exec.callbacks import ConfigChangeCallback
+from airbyte_exec.exceptions import AirbyteConnectorError
 from airbyte_exec.executors.base import Executor
 from airbyte_exec.strategies import WriteStrategy
 
 if TYPE_CHECKING:
     from airbyte_exec.caches.base import CacheBase
-    from airbyte_exec.datasets import LazyDataset
+    from airbyte_exec.datasets import InMemoryDataset, LazyDataset
     from airbyte_exec.protocol.models import AirbyteCatalog, ConfiguredAirbyteCatalog
     from airbyte_exec.results import ReadResult
+
+logger = logging.getLogger(__name__)
 
 
 class Source(ConnectorBase):
@@ -174,6 +178,38 @@ class Source(ConnectorBase):
             normalize=normalize_field_names,
             prune=prune_undeclared_fields,
         )
+
+    def get_samples(
+        self,
+        streams: Literal["*"] | list[str] | None = None,
+        *,
+        limit: int = 5,
+        on_error: Literal["raise", "ignore", "log"] = "raise",
+    ) -> dict[str, InMemoryDataset | None]:
+        """Return the first records of streams, by the streams' names.
+
+        Parameters:
+            streams: which streams; `"*"` for all, None for the selected ones.
+            limit: how many records of each.
+            on_error: what to do where a stream cannot be read: `ignore` and `log` give None for it.
+
+        Raises:
+            AirbyteConnectorError: a stream cannot be read, and `on_error` is `raise`.
+        """
+        names = self.get_available_streams() if streams == "*" else streams or self.get_selected_streams()
+        samples: dict[str, InMemoryDataset | None] = {}
+        for name in names:
+            try:
+                samples[name] = self.get_records(name, limit=limit).fetch_all()
+            except AirbyteConnectorError as error:
+                if on_error == "raise":
+                    raise
+
+                samples[name] = None
+                if on_error == "log":
+                    logger.warning("No sample of stream %s: %s", name, error)
+
+        return samples
 
     def read(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,9 @@ def get_source(
         **more,
     )
     return Source(executor, name, config, config_change_callback=config_change_callback, streams=streams, **own)
+
+
+def get_connector(name: str, config: dict[str, Any] | None = None, **kwargs: Any) -> Source:
+    """Return a source by name: the old name of `get_source`."""
+    warnings.warn("get_connector is the old name of get_source.", DeprecationWarning, stacklevel=2)
+    return get_source(name, config, **kwargs)
