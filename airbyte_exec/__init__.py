@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         sources,
     )
     from airbyte_exec._connector.limits import TimeLimits
-    from airbyte_exec._connector.session import SessionOptions
+    from airbyte_exec._connector.options import SessionOptions
     from airbyte_exec._engine.options import NameMapping, WriteOptions
     from airbyte_exec._engine.progress import Progress
     from airbyte_exec.caches import CacheBase, DuckDBCache, get_default_cache, new_local_cache
@@ -55,7 +55,7 @@ _HOMES = {
     "Progress": "_engine.progress",
     "ReadResult": "results",
     "SecretSourceEnum": "secrets",
-    "SessionOptions": "_connector.session",
+    "SessionOptions": "_connector.options",
     "Source": "sources",
     "StreamRecord": "records",
     "TimeLimits": "_connector.limits",

@@ -16,7 +16,8 @@ import anyio
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.config import Resolved, resolve_config, validate_against
 from airbyte_exec._connector.opening import open_session
-from airbyte_exec._connector.session import DEFAULT_OPTIONS, Session, SessionOptions
+from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions, effective
+from airbyte_exec._connector.session import Session
 from airbyte_exec.callbacks import ConfigChangeCallback
 from airbyte_exec.executors.base import Executor
 from airbyte_exec.secrets.masking import Masker
@@ -117,7 +118,7 @@ class ConnectorCore:
 
     async def _asked_spec(self) -> ConnectorSpecification:
         await self.ensure_installation()
-        found = await self._ask("spec", "spec", self.options.limits.spec, config=None)
+        found = await self._ask("spec", "spec", config=None)
         if found is None or found.spec is None:
             raise exc.AirbyteConnectorMissingSpecError(
                 message=f"{self.name} ended without a SPEC message.", connector_name=self.name
@@ -143,7 +144,7 @@ class ConnectorCore:
         """
         await self.ensure_installation()
         async with self.open("check") as session:
-            found = await answer(session, "connectionStatus", self.options.limits.check)
+            found = await answer(session, "connectionStatus")
             status = None if found is None else found.connectionStatus
             if status is not None and status.status.value == "SUCCEEDED" and not session.facts.errors:
                 return
@@ -187,7 +188,7 @@ class ConnectorCore:
             config=resolved.config if with_config else None,
             catalog=catalog,
             state=state,
-            options=options or self.options,
+            options=effective(self.options) if options is None else options.over(self.options),
             on_config=take,
             masker=resolved.masker,
             secret_variables=resolved.secret_variables,
@@ -195,9 +196,9 @@ class ConnectorCore:
             running.append(session)
             yield session
 
-    async def _ask(self, command: str, wanted: str, limit: float, *, config: bool | None) -> AirbyteMessage | None:
+    async def _ask(self, command: str, wanted: str, *, config: bool | None) -> AirbyteMessage | None:
         async with self.open(command, with_config=config is not None) as session:
-            found = await answer(session, wanted, limit)
+            found = await answer(session, wanted)
             failure = session.exit_error()
             if failure is not None:
                 raise failure
@@ -219,16 +220,16 @@ class ConnectorCore:
         self._spec = None
 
 
-async def answer(session: Session, wanted: str, limit: float) -> AirbyteMessage | None:
+async def answer(session: Session, wanted: str) -> AirbyteMessage | None:
     """Read until the end of the output and return the first message of the wanted kind, or None.
 
     Parameters:
         wanted: the key of its payload, such as `spec`.
-        limit: seconds until the output must have ended.
 
     Raises:
-        AirbyteConnectorError: it takes longer than the limit.
+        AirbyteConnectorError: it takes longer than the limit of its command.
     """
+    limit: float = getattr(session.options.limits, session.command)
     try:
         with anyio.fail_after(limit):
             async with aclosing(session.batches()) as batches:

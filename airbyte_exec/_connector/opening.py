@@ -17,7 +17,8 @@ from airbyte_exec import exceptions as exc
 from airbyte_exec import logs
 from airbyte_exec._connector.environment import connector_environment
 from airbyte_exec._connector.files import ConnectorFiles, same_text
-from airbyte_exec._connector.session import DEFAULT_OPTIONS, ConfigListener, Session, SessionOptions
+from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions
+from airbyte_exec._connector.session import ConfigListener, Session
 from airbyte_exec._connector.stderr_log import StderrLog
 from airbyte_exec._process import Child, open_child, open_guard
 from airbyte_exec.executors.base import Executor

@@ -9,52 +9,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec import logs
 from airbyte_exec._connector.facts import Facts, TraceError, describe_exit, describe_malformed, hint_for_exit
-from airbyte_exec._connector.limits import DEFAULT_LIMITS, TimeLimits
+from airbyte_exec._connector.options import SessionOptions
 from airbyte_exec._connector.quarantine import Quarantine
 from airbyte_exec._connector.stderr_log import StderrLog
 from airbyte_exec._process import Child, ExitStatusLost
-from airbyte_exec.protocol.codec import MAX_LINE, LineDecoder, LineTooLongError
+from airbyte_exec.protocol.codec import LineDecoder, LineTooLongError
 from airbyte_exec.protocol.envelope import Item, Malformed, Message, Noise, Records, State
 from airbyte_exec.secrets.masking import Masker
 from airbyte_exec.types import StreamId
 
-OnMalformed = Literal["fail", "quarantine", "warn"]
 ConfigListener = Callable[[dict[str, Any]], Awaitable[None]]
 
 _LEVELS = {"FATAL": 50, "ERROR": 40, "WARN": 30, "INFO": 20, "DEBUG": 10, "TRACE": 5}
 _NOISE_SHOWN = 2_000  # characters of a line that is no message; the rest is in no log
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionOptions:
-    """How a connector is run.
-
-    Parameters:
-        limits: time limits.
-        on_malformed: what is done with a line that was meant as a message and cannot be one.
-        max_line: the longest line that is taken, in bytes.
-        environment: the only variables of ours that the connector sees; None for all of them.
-        quarantine_folder: where malformed lines are kept (`on_malformed="quarantine"`).
-    """
-
-    limits: TimeLimits = DEFAULT_LIMITS
-    on_malformed: OnMalformed = "fail"
-    max_line: int = MAX_LINE
-    environment: frozenset[str] | None = None
-    quarantine_folder: Path = field(default_factory=lambda: logs.get_logging_root() / "quarantine")
-
-
-DEFAULT_OPTIONS = SessionOptions()
 
 
 class Session:
@@ -82,7 +57,7 @@ class Session:
         self._on_config = on_config
         self._log = log
         self._logger = logs.get_logger(connector)
-        self._quarantine = Quarantine(options.quarantine_folder, connector, command)
+        self._quarantine = Quarantine(options.quarantine, connector, command)
         self._waited = 0.0
 
     async def batches(self, *, heartbeat: float | None = None) -> AsyncGenerator[list[Records | State], None]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
-from airbyte_exec import logs
 from airbyte_exec._connector.limits import DEFAULT_LIMITS, TimeLimits
-from airbyte_exec._connector.session import OnMalformed, SessionOptions
+from airbyte_exec._connector.options import OnMalformed, SessionOptions, one_of
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.protocol.codec import MAX_LINE
 from airbyte_exec.strategies import WriteStrategy
@@ -56,7 +55,7 @@ class WriteOverrides(TypedDict, total=False):
     on_count_mismatch: OnCountMismatch
     max_line: int
     environment: frozenset[str] | None
-    quarantine_folder: Path
+    quarantine_folder: Path | None
     names: NameMapping
     state_key: str | None
     on_progress: Callable[[Progress], None] | None
@@ -67,6 +66,9 @@ class WriteOverrides(TypedDict, total=False):
 class WriteOptions:
     """Everything about a write that PyAirbyte's `write` has no argument for.
 
+    Of `limits`, `on_malformed`, `max_line`, `environment` and `quarantine_folder` a connector may have been made with
+    its own: those count where this says nothing.
+
     Parameters:
         limits: time limits.
         on_malformed: what is done with a line of a connector that was meant as a message and cannot be one: the write
@@ -74,7 +76,7 @@ class WriteOptions:
         on_count_mismatch: what is done where a connector's own counts differ from ours.
         max_line: the longest line that is taken, in bytes.
         environment: the only environment variables that the connectors see; None for all of them.
-        quarantine_folder: where malformed lines are kept.
+        quarantine_folder: where malformed lines are kept; None for the folder `quarantine` below that of the logs.
         names: how the destination names the streams.
         state_key: keeps the state under this key instead of the configs' identity: a change of a config keeps it.
         on_progress: called at the start and at each step with the live counters; it must return quickly.
@@ -86,15 +88,15 @@ class WriteOptions:
     on_count_mismatch: OnCountMismatch = "warn"
     max_line: int = MAX_LINE
     environment: frozenset[str] | None = None
-    quarantine_folder: Path = field(default_factory=lambda: logs.get_logging_root() / "quarantine")
+    quarantine_folder: Path | None = None
     names: NameMapping = field(default_factory=NameMapping)
     state_key: str | None = None
     on_progress: Callable[[Progress], None] | None = None
     check: bool = True
 
     def __post_init__(self) -> None:
-        _one_of("on_malformed", self.on_malformed, get_args(OnMalformed))
-        _one_of("on_count_mismatch", self.on_count_mismatch, get_args(OnCountMismatch))
+        one_of("on_malformed", self.on_malformed, get_args(OnMalformed))
+        one_of("on_count_mismatch", self.on_count_mismatch, get_args(OnCountMismatch))
 
     @property
     def session(self) -> SessionOptions:
@@ -105,13 +107,6 @@ class WriteOptions:
             max_line=self.max_line,
             environment=self.environment,
             quarantine_folder=self.quarantine_folder,
-        )
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise PyAirbyteInputError(
-            message=f"{name} must be one of {', '.join(map(repr, allowed))}.", input_value=repr(value)
         )
 
 

@@ -33,6 +33,11 @@ StateCache = Any
 class Flow(Protocol):
     """A write that is ready to run."""
 
+    @property
+    def options(self) -> WriteOptions:
+        """How it is run."""
+        ...
+
     async def run(self) -> WriteResult:
         """Run it."""
         ...

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airbyte_exec import logs
 from airbyte_exec._connector.errors import bare_errors
+from airbyte_exec._connector.options import running_with
 from airbyte_exec._connector.session import Session
 from airbyte_exec._connector.stderr_log import StderrLog
 from airbyte_exec._engine.ends import DestinationSink, SourceFeed
@@ -71,7 +72,7 @@ class LinesFlow:
             AirbyteConnectorWriteError: the destination failed.
         """
         destination, options = self.destination, self.options
-        with bare_errors():
+        with bare_errors(), running_with(options.session):
             await prepare_destination(destination, check=options.check)
             _check_modes(self.catalog, await destination.supported_sync_modes(), destination.name)
             state = await open_pair(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airbyte_exec._connector.core import ConnectorCore
+from airbyte_exec._connector.options import running_with
 from airbyte_exec._engine.options import DEFAULT_WRITE_OPTIONS, WriteOptions, WriteOverrides
 from airbyte_exec.aio._flows import choose_flow
 from airbyte_exec.strategies import WriteStrategy
@@ -56,4 +57,5 @@ class AsyncDestination(ConnectorCore):
             options=options,
             overrides=overrides,
         )
-        return await flow.run()
+        with running_with(flow.options.session):
+            return await flow.run()

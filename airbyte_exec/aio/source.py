@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.errors import bare_errors
-from airbyte_exec._connector.session import Session, SessionOptions
+from airbyte_exec._connector.options import SessionOptions, running_with
+from airbyte_exec._connector.session import Session
 from airbyte_exec._engine.options import (
     DEFAULT_WRITE_OPTIONS,
     WriteOptions,
@@ -102,7 +103,7 @@ class AsyncSource(ConnectorCore):
         """
         if self._catalog is None:
             await self.ensure_installation()
-            found = await self._ask("discover", "catalog", self.options.limits.discover, config=True)
+            found = await self._ask("discover", "catalog", config=True)
             if found is None or found.catalog is None:
                 raise exc.AirbyteConnectorMissingCatalogError(
                     message=f"{self.name} ended without a CATALOG message.", connector_name=self.name
@@ -200,7 +201,7 @@ class AsyncSource(ConnectorCore):
                 guidance='Select streams first, or give `streams`; "*" stands for all.',
             )
 
-        with bare_errors():
+        with bare_errors(), running_with(settings.session):
             if not skip_validation:
                 await self.validate_config()
 
@@ -247,10 +248,9 @@ class AsyncSource(ConnectorCore):
         from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog
 
         wanted = StreamId(stream.stream.name, stream.stream.namespace)
-        limits = self.options.limits
         with bare_errors():
             async with self.reading(ConfiguredAirbyteCatalog(streams=[stream]), None) as session:
-                async with aclosing(session.batches(heartbeat=limits.source_heartbeat)) as batches:
+                async with aclosing(session.batches(heartbeat=session.options.limits.source_heartbeat)) as batches:
                     async for items in batches:
                         for item in items:
                             if isinstance(item, Records):
@@ -260,7 +260,7 @@ class AsyncSource(ConnectorCore):
                                 if (found := item.only(frozenset({wanted}))) is not None:
                                     yield found.lines()
 
-                await session.finish(exit_timeout=limits.exit)
+                await session.finish(exit_timeout=session.options.limits.exit)
                 _raise_failure(session)
 
     def _forget(self) -> None:

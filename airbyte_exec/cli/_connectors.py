@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airbyte_exec._connector.session import SessionOptions
+    from airbyte_exec._connector.options import SessionOptions
     from airbyte_exec.aio import AsyncDestination, AsyncSource
     from airbyte_exec.cli._output import Output
     from airbyte_exec.executors.base import Executor
@@ -37,7 +37,7 @@ def make_source(
         PyAirbyteInputError: the string names no connector.
         AirbyteConnectorError: it is not there, or cannot be installed.
     """
-    from airbyte_exec._connector.session import DEFAULT_OPTIONS
+    from airbyte_exec._connector.options import DEFAULT_OPTIONS
     from airbyte_exec.aio import AsyncSource
 
     executor = _executor(connector, python)
@@ -61,7 +61,7 @@ def make_destination(
     options: SessionOptions | None = None,
 ) -> AsyncDestination:
     """Return a destination; it is installed where that is needed. See `make_source`."""
-    from airbyte_exec._connector.session import DEFAULT_OPTIONS
+    from airbyte_exec._connector.options import DEFAULT_OPTIONS
     from airbyte_exec.aio import AsyncDestination
 
     executor = _executor(connector, python)

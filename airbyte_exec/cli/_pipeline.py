@@ -20,7 +20,7 @@ from airbyte_exec.cli._documents import read_config, read_document
 from airbyte_exec.exceptions import PyAirbyteInputError
 
 if TYPE_CHECKING:
-    from airbyte_exec._connector.session import SessionOptions
+    from airbyte_exec._connector.options import SessionOptions
     from airbyte_exec._engine.options import WriteOptions
     from airbyte_exec.aio import AsyncSource
     from airbyte_exec.cli._output import Output

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Unpack
 
 from airbyte_exec import _portal
 from airbyte_exec._connector.base import ConnectorBase
-from airbyte_exec._connector.session import DEFAULT_OPTIONS, SessionOptions
+from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions
 from airbyte_exec._connector.writer import AirbyteWriterInterface
 from airbyte_exec._engine.options import DEFAULT_WRITE_OPTIONS, WriteOptions, WriteOverrides
 from airbyte_exec.aio.destination import AsyncDestination

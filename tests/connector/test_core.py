@@ -10,7 +10,7 @@ from mini import SOURCE_MINI, last_run, runs, source_config, step, stream
 from syncs import SECRET, SHORT, Lab
 
 from airbyte_exec import exceptions as exc
-from airbyte_exec._connector.session import SessionOptions
+from airbyte_exec._connector.options import SessionOptions
 from airbyte_exec.executors.local import PathExecutor
 from airbyte_exec.executors.noop import NoOpExecutor
 from airbyte_exec.sources import Source

@@ -13,6 +13,7 @@ from mini import after_record, last_run, step
 from syncs import SECRET, Lab
 
 from airbyte_exec import exceptions as exc
+from airbyte_exec._connector.options import SessionOptions
 from airbyte_exec.secrets import util
 
 
@@ -51,14 +52,25 @@ def test_the_environment_can_be_narrowed(lab: Lab, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("WANTED", "1")
     monkeypatch.setenv("UNWANTED", "1")
 
-    lab.write(environment=frozenset({"WANTED"}))
+    lab.write(environment=frozenset({"WANTED"}), check=True)
 
-    for run in (lab.read, lab.written):
+    for run in (lab.read, lab.written, last_run(lab.sent, "discover"), last_run(lab.got, "check")):
         env = run.launch["env"]
         assert env["WANTED"] == "1"
         assert "UNWANTED" not in env
         assert env["PATH"] == os.environ["PATH"]
         assert env["USE_STREAM_CAPABLE_STATE"] == "true"
+
+
+def test_what_a_source_was_made_with_counts_where_a_write_says_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNWANTED", "1")
+
+    lab.write(lab.source(made_with={"options": SessionOptions(environment=frozenset())}))
+
+    assert "UNWANTED" not in lab.read.launch["env"]
+    assert "UNWANTED" in lab.written.launch["env"]
 
 
 def test_a_variable_that_a_secret_came_from_reaches_neither_connector(

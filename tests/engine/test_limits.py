@@ -9,7 +9,7 @@ from mini import after_line, after_record, after_state, step, stream
 from syncs import SHORT, Lab, is_running
 
 from airbyte_exec import exceptions as exc
-from airbyte_exec._connector.session import SessionOptions
+from airbyte_exec._connector.options import SessionOptions
 
 MOMENT = 0.4  # seconds: the limit that is to be passed
 
@@ -83,6 +83,15 @@ def test_a_command_that_does_not_end_is_stopped(lab: Lab, command: str) -> None:
         source.check() if command == "check" else source.get_available_streams()
 
     assert caught.value.connector_name == "source-mini"
+
+
+@pytest.mark.parametrize("command", ["check", "discover"])
+def test_the_limits_of_a_write_hold_for_what_comes_before_it(lab: Lab, command: str) -> None:
+    source = lab.source(script={command: [step("hang", "start")]})
+
+    error = lab.failure(source, check=True, limits=replace(SHORT, **{command: MOMENT}))
+
+    assert f"time limit `{command}`" in str(error)
 
 
 def test_every_limit_is_a_finite_number_above_0() -> None:

@@ -65,6 +65,7 @@ def test_broken_lines_are_kept_to_the_byte_in_quarantine(lab: Lab) -> None:
 
     (file,) = result.quarantine_files
     assert file.read_bytes() == b"".join(line.encode() + b"\n" for line in BROKEN.values()) + utf8
+    assert file.is_relative_to(lab.folder)
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o077 == 0
     assert result.malformed_lines == len(BROKEN) + 1

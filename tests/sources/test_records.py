@@ -11,7 +11,7 @@ from mini import after_record, last_run, runs, step, stream
 from syncs import SECRET, SHORT, Lab, is_running
 
 from airbyte_exec import exceptions as exc
-from airbyte_exec._connector.session import SessionOptions
+from airbyte_exec._connector.options import SessionOptions
 
 
 def test_a_loop_over_the_records_yields_every_one(lab: Lab) -> None:
