@@ -9,11 +9,11 @@ where SQL cannot tell two of them apart.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from airbyte_exec.caches._schema import Column, columns_of, suffixed
 from airbyte_exec.caches._sql import ident, listed, literal
-from airbyte_exec.caches._transform import parsed, select_rows
+from airbyte_exec.caches._transform import parsed
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
 from airbyte_exec.constants import (
     AB_EXTRACTED_AT_COLUMN as EXTRACTED_AT,
@@ -62,17 +62,22 @@ def typed_columns(columns: Sequence[Column]) -> dict[str, str]:
     return {column.name: column.type for column in columns} | OWN_TYPES
 
 
-def select_of(stream: ConfiguredStream, columns: Sequence[Column]) -> str:
-    """Return the SELECT over the pieces that are registered: the columns of `typed_columns`, in their order."""
-    rows = _whole_rows() if WHOLE in columns else select_rows(columns)
-    return f"SELECT *, {stream.generation or 0}::BIGINT AS {GENERATION} FROM ({rows})"
+def definition_of(types: Mapping[str, str], generation: int) -> str:
+    """Return the definitions of a table's columns; a row is of this generation where nothing else is said."""
+    default = {GENERATION: f" DEFAULT {generation}"}
+    return listed(f"{ident(name)} {kind}{default.get(name, '')}" for name, kind in types.items())
 
 
-def _whole_rows() -> str:
+def select_whole() -> str:
+    """Return the SELECT of the rows of a stream whose schema declares no property, as `select_rows` has it.
+
+    A line that DuckDB cannot parse is kept whole, as a JSON string.
+    """
+    data = "CASE WHEN r IS NULL THEN to_json(line) ELSE json_extract(line, '/record/data') END"
     return f"""
-        SELECT json_extract(line, '/record/data') AS {WHOLE.name}, prefix || n AS {RAW_ID},
+        SELECT {data} AS {WHOLE.name}, prefix || n AS {RAW_ID},
             TRY(make_timestamptz(r.emitted_at * 1000)) AS {EXTRACTED_AT}, coalesce(r.meta, '{{}}') AS {META}
-        FROM ({parsed([])}) WHERE r IS NOT NULL
+        FROM ({parsed([])})
     """
 
 

@@ -1,6 +1,4 @@
-"""RECORD lines into DuckDB: typed rows, and a second look at the lines that DuckDB takes for no JSON."""
-
-# ruff: noqa: S608 - every name in SQL text is quoted by `ident` or `literal`
+"""RECORD lines into DuckDB tables, by the writer of the caches."""
 
 from __future__ import annotations
 
@@ -10,64 +8,63 @@ from typing import TYPE_CHECKING
 
 from airbyte_exec.caches._arrow import Piece, Pieces
 from airbyte_exec.caches._schema import Column
-from airbyte_exec.caches._tolerant import readable
-from airbyte_exec.caches._transform import PIECES, parsed
-from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
-from airbyte_exec.connectors.destination_local.columns import select_of
+from airbyte_exec.caches._tables import TablePlan, names_of
+from airbyte_exec.caches._transform import PIECES
+from airbyte_exec.caches._writer import TableWriter
+from airbyte_exec.connectors.destination_local.columns import WHOLE, select_whole
 from airbyte_exec.connectors.destination_local.messages import log
+from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_PIECE_BYTES = 2 * 1024 * 1024
+_PIECE_BYTES = 1024 * 1024
 """DuckDB's threads share the pieces: a few for each thread, and not so small that their number costs."""
 
 
-class Loader:
-    """Runs statements over RECORD lines."""
+class Loader(TableWriter):
+    """The writer of the caches, told by its caller where to write: no table is looked up, made or changed.
 
-    def __init__(self, database: DuckDBPyConnection) -> None:
-        self._database = database
+    It writes all columns but the generation, which is the default of its column.
+    """
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        super().__init__(connection, schema="main", on_unparsed=_say_unparsed)
         self._token = secrets.token_hex(8)
-        self._pieces = 0
+        self._count_of_pieces = 0
 
-    def load(
-        self, stream: ConfiguredStream, columns: Sequence[Column], lines: Sequence[bytes], into: str, again: str = ""
-    ) -> None:
-        """Put the rows of lines where `into` says.
+    def load(self, stream: StreamId, table: str, columns: Sequence[Column], lines: Sequence[bytes]) -> None:
+        """Insert the rows of RECORD lines.
 
         Parameters:
             stream: whose lines they are.
-            columns: from `columns_for`.
+            table: the table, quoted.
+            columns: its columns, with the types that they have there.
             lines: whole lines, in blocks.
-            into: what stands before the SELECT, such as `INSERT INTO …`.
-            again: the same for the second time, where that is another statement.
         """
-        pieces = [Piece(block, self._prefix()) for block in _pieces(lines)]
-        rows = self._run(pieces, f"{into} {select_of(stream, columns)}")
-        if rows == sum(piece.text.count(b"\n") for piece in pieces):
-            return
+        self._plans[stream] = TablePlan(stream=stream, table=table, columns=tuple(columns))
+        self.insert(stream, [Piece(block, self._prefix()) for block in _pieces(lines)])
 
-        unparsed = self._unparsed(pieces)
-        log("WARN", f"Stream {str(stream.id)!r}: {len(unparsed)} records are stored in part: see `_airbyte_meta`.")
-        self._run(unparsed, f"{again or into} {select_of(stream, columns)}")
+    def _target(self, plan: TablePlan) -> str:
+        return plan.table
 
-    def _unparsed(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """Return the lines that DuckDB takes for no JSON, as near to what they were as it can read."""
-        self._database.register(PIECES, Pieces(pieces))
-        odd = self._database.execute(f"SELECT prefix || n, line FROM ({parsed([])}) WHERE r IS NULL").fetchall()
-        self._database.unregister(PIECES)
-        return [Piece(readable(line.encode()), f"{prefix}-") for prefix, line in odd]
+    def _append(self, plan: TablePlan, pieces: Sequence[Piece]) -> int:
+        if plan.columns != (WHOLE,):
+            return super()._append(plan, pieces)
 
-    def _run(self, pieces: Sequence[Piece], statement: str) -> int:
-        self._database.register(PIECES, Pieces(pieces))
-        row = self._database.execute(statement).fetchone()
-        self._database.unregister(PIECES)
-        return int(row[0]) if row else 0
+        shown = Pieces(pieces)
+        self._connection.register(PIECES, shown)
+        rows = self._count(f"INSERT INTO {plan.table} ({names_of(plan)}) {select_whole()}")
+        self._connection.unregister(PIECES)
+        return rows
 
     def _prefix(self) -> str:
-        self._pieces += 1
-        return f"{self._token}-{self._pieces:x}-"
+        self._count_of_pieces += 1
+        return f"{self._token}-{self._count_of_pieces:x}-"
+
+
+def _say_unparsed(stream: StreamId, count: int) -> None:
+    log("WARN", f"Stream {str(stream)!r}: {count} records are stored in part: `_airbyte_meta` of their rows tells.")
 
 
 def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
@@ -80,6 +77,9 @@ def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
             end = block.find(b"\n", start + _PIECE_BYTES) + 1
             yield block[start:end]
             start = end
+
+        if start == len(block):
+            continue
 
         held.append(block[start:] if start else block)
         size += len(block) - start

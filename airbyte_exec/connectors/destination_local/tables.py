@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from airbyte_exec.caches._schema import Column
 from airbyte_exec.caches._sql import ident, listed
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
-from airbyte_exec.connectors.destination_local.columns import columns_for, typed_columns
+from airbyte_exec.connectors.destination_local.columns import GENERATION, columns_for, definition_of, typed_columns
 from airbyte_exec.connectors.destination_local.durable import try_to_make
 from airbyte_exec.connectors.destination_local.evolving import changes, fitted
 from airbyte_exec.connectors.destination_local.failure import DestinationFailure, wrong_config
@@ -62,6 +62,7 @@ class TableStore:
         self._places: dict[StreamId, _Place] = {}
         self._types: dict[str, dict[str, str]] = {}
         self._changed: dict[StreamId, Entry] = {}
+        self._dated: set[str] = set()
 
     def open(self, streams: Sequence[ConfiguredStream]) -> None:
         """Take the file; see `Store.open`."""
@@ -86,8 +87,9 @@ class TableStore:
         with self._transaction():
             for stream, lines in batches.items():
                 place = self._places[stream]
-                target = self._target(place)
-                self._insert(place, target, lines)
+                table = self._target(place)
+                self._date(place, table)
+                self._insert(place, table, lines)
 
     def finish(self, streams: Collection[StreamId]) -> None:
         """Make visible what waits; see `Store.finish`."""
@@ -175,21 +177,22 @@ class TableStore:
 
     def _replace(self, place: _Place, into: Staged) -> None:
         if place.entry.purpose is None:
-            self._create(place, place.staged)
-        elif place.stream.merges:
-            self._run(self._merging(place).thin_out(place.staged))
+            self._create(place, place.live)  # nothing came: no table has to wait beside it
+        else:
+            self._run(self._merging(place).thin_out(place.staged) if place.stream.merges else [])
+            self._run([f"DROP TABLE IF EXISTS {place.live}"])
+            self._run([f"ALTER TABLE {place.staged} RENAME TO {ident(place.entry.table_name)}"])
+            self._types[place.live.lower()] = self._types.pop(place.staged.lower())
 
-        self._run([f"DROP TABLE IF EXISTS {place.live}"])
-        self._run([f"ALTER TABLE {place.staged} RENAME TO {ident(place.entry.table_name)}"])
-        self._types[place.live.lower()] = self._types.pop(place.staged.lower())
         done = replace(place.entry, live=True, purpose=None, generation=None)
         self._note(place, replace(done, replaced=into.generation, merge_key=_key_of(place.stream)))
 
     def _merge(self, place: _Place) -> None:
         key = _key_of(place.stream)
+        was_there = place.entry.live
         self._ensure_live(place, key_stays=True)
         merging = self._merging(place)
-        if place.entry.merge_key != key:
+        if was_there and place.entry.merge_key != key:
             self._run(merging.thin_out(place.live))
 
         if place.entry.purpose is not None:
@@ -216,6 +219,13 @@ class TableStore:
         self._evolve(place.staged, typed_columns(self._columns(place)))
         return place.staged
 
+    def _date(self, place: _Place, table: str) -> None:
+        """Let the rows that come say this run's generation."""
+        if table not in self._dated:
+            generation = place.stream.generation or 0
+            self._run([f"ALTER TABLE {table} ALTER COLUMN {ident(GENERATION)} SET DEFAULT {generation}"])
+            self._dated.add(table)
+
     def _ensure_live(self, place: _Place, *, key_stays: bool = False) -> None:
         if not place.entry.live:
             self._create(place, place.live)
@@ -229,8 +239,10 @@ class TableStore:
 
     def _create(self, place: _Place, table: str) -> None:
         wanted = typed_columns(self._columns(place))
-        columns = listed(f"{ident(name)} {kind}" for name, kind in wanted.items())
-        self._run([f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} ({columns})"])
+        columns = definition_of(wanted, place.stream.generation or 0)
+        self._run([f"DROP TABLE {table}"] if table.lower() in self._types else [])
+        self._run([f"CREATE TABLE {table} ({columns})"])
+        self._dated.add(table)
         self._types[table.lower()] = {name.lower(): kind for name, kind in wanted.items()}
 
     def _evolve(self, table: str, wanted: Mapping[str, str]) -> None:
@@ -244,8 +256,7 @@ class TableStore:
     def _insert(self, place: _Place, table: str, lines: Sequence[bytes]) -> None:
         present = self._types[table.lower()]
         columns = [replace(column, type=present[column.name.lower()]) for column in self._columns(place)]
-        names = listed(ident(name) for name in typed_columns(columns))
-        self._loader.load(place.stream, columns, lines, f"INSERT INTO {table} ({names})")
+        self._loader.load(place.stream.id, table, columns, lines)
 
     def _copy_staged(self, place: _Place) -> None:
         held = self._types[place.staged.lower()]

@@ -8,12 +8,14 @@ would write its 128-bit integers as doubles. In CSV a NULL is nothing between tw
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from airbyte_exec.caches._schema import Column
 from airbyte_exec.caches._sql import ident, listed, literal
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
-from airbyte_exec.connectors.destination_local.columns import columns_for, typed_columns
+from airbyte_exec.connectors.destination_local.columns import columns_for, definition_of, typed_columns
 from airbyte_exec.connectors.destination_local.loading import Loader
 from airbyte_exec.connectors.destination_local.merging import Merge
 from airbyte_exec.connectors.destination_local.newest import open_scratch_database
@@ -33,19 +35,37 @@ class TypedWriter:
         self._format = chosen
         self._database = open_scratch_database(scratch)
         self._loader = Loader(self._database)
+        self._empty: dict[tuple[tuple[str, str], ...], bytes] = {}
 
     def write(self, stream: ConfiguredStream, lines: Sequence[bytes], path: Path) -> None:
         """Write one part; see `PartWriter`."""
-        self._loader.load(
-            stream, columns_for(stream), lines, "CREATE OR REPLACE TABLE part AS", again="INSERT INTO part"
-        )
+        columns = self._make_table(stream)
+        self._loader.load(stream.id, "part", columns, lines)
         self._copy_out("part", path)
 
     def write_empty(self, stream: ConfiguredStream, path: Path) -> None:
         """Write the columns alone."""
-        columns = listed(f"{ident(name)} {kind}" for name, kind in typed_columns(columns_for(stream)).items())
-        self._database.execute(f"CREATE OR REPLACE TABLE part ({columns})")
+        types = typed_columns(columns_for(stream))
+        if self._format == "csv":
+            with path.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerow(types)
+
+            return
+
+        content = self._empty.get(alike := tuple(types.items()))
+        if content is not None:
+            path.write_bytes(content)
+            return
+
+        self._make_table(stream)
         self._copy_out("part", path)
+        self._empty[alike] = path.read_bytes()
+
+    def _make_table(self, stream: ConfiguredStream) -> list[Column]:
+        columns = columns_for(stream)
+        definition = definition_of(typed_columns(columns), stream.generation or 0)
+        self._database.execute(f"CREATE OR REPLACE TABLE part ({definition})")
+        return columns
 
     def merge(self, stream: ConfiguredStream, parts: Sequence[Path], path: Path) -> bool:
         """Write the newest row of each key; see `PartWriter`."""
