@@ -12,6 +12,7 @@ from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._state.pair import PairState
 from airbyte_exec.secrets.hydration import hydrate
+from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
     from airbyte_exec.aio.source import AsyncSource
@@ -24,10 +25,16 @@ def rename_catalog(configured: Any, names: Any) -> Any:
 
     streams = []
     for entry, name in zip(configured.streams, names.values(), strict=True):
-        update = {"name": name.name, "namespace": name.namespace}
-        streams.append(entry.model_copy(update={"stream": entry.stream.model_copy(update=update)}))
+        told = {field: value for field, value in entry.stream if field in entry.stream.model_fields_set}
+        told.pop("namespace", None)  # one that is none stays absent: `null` is not what every connector expects
+        renamed = type(entry.stream)(**{**told, **(entry.stream.model_extra or {}), **_named(name)})
+        streams.append(entry.model_copy(update={"stream": renamed}))
 
     return configured.model_copy(update={"streams": streams})
+
+
+def _named(stream: StreamId) -> dict[str, str]:
+    return {"name": stream.name} if stream.namespace is None else {"name": stream.name, "namespace": stream.namespace}
 
 
 async def prepare_both(source: AsyncSource, destination: ConnectorCore, *, check: bool) -> None:

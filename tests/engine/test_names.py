@@ -81,9 +81,14 @@ def test_two_streams_of_one_name_are_an_error_before_anything_starts(lab: Lab) -
 
 
 def test_the_namespace_of_the_destination_means_none(lab: Lab) -> None:
-    lab.write(lab.source(streams=STREAMS[:1]), names=NameMapping(namespace="destination"))
+    streams = [{**STREAMS[0], "discovered": {"of_a_later_protocol": [1]}}]
 
-    assert seen(lab) == {(None, "users")}
+    lab.write(lab.source(streams=streams), names=NameMapping(namespace="destination"))
+
+    (entry,) = lab.written.catalog["streams"]
+    assert "namespace" not in entry["stream"]
+    assert entry["stream"]["name"] == "users"
+    assert entry["stream"]["of_a_later_protocol"] == [1]
 
 
 def test_a_failed_stream_is_told_under_its_own_name(lab: Lab) -> None:
