@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,10 +60,10 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     if args.json and args.cache is None:
         raise UsageError("--json is for the result of a read into a --cache: the records are JSON anyway")
 
-    cache = None if args.cache is None else cache_file(args.cache)
+    file = None if args.cache is None else cache_file(args.cache)
     source, streams = source_of(args, read_config(args.config, "--config"), output)
-    if cache is not None:
-        return _fill(args, source, streams, path=cache, output=output, signals=signals)
+    if file is not None:
+        return _fill(args, source, streams, path=file, output=output, signals=signals)
 
     catalog, state = _document(args.catalog, "--catalog"), _document(args.input_state, "--input-state")
 
@@ -192,17 +194,27 @@ def _json_line(line: bytes) -> bytes:
     import msgspec
 
     try:
-        record = msgspec.json.decode(line, type=dict[str, msgspec.Raw])["record"]
-        parts = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
-        head = {name: msgspec.json.decode(parts[name]) for name in ("stream", "namespace") if name in parts}
-        data = bytes(parts["data"])
+        record = _record_decoder()(line).record
+        return b"".join((_head(record.stream, record.namespace), record.data, b"}\n"))
     except msgspec.MsgspecError:  # NaN and the like: it is a record all the same
         found = json.loads(line)["record"]
-        head = {name: found[name] for name in ("stream", "namespace") if name in found}
-        data = json.dumps(found["data"]).encode()
+        return _head(found["stream"], found.get("namespace")) + json.dumps(found["data"]).encode() + b"}\n"
 
-    named = {name: value for name, value in head.items() if value is not None}
-    return json.dumps(named)[:-1].encode() + b', "data": ' + data + b"}\n"
+
+@lru_cache(maxsize=1024)
+def _head(stream: str, namespace: str | None) -> bytes:
+    names = {"stream": stream} if namespace is None else {"stream": stream, "namespace": namespace}
+    return json.dumps(names)[:-1].encode() + b', "data": '
+
+
+@cache
+def _record_decoder() -> Callable[[bytes], Any]:
+    import msgspec
+
+    record = msgspec.defstruct(
+        "Record", [("stream", str), ("data", msgspec.Raw), ("namespace", str | None, None)], gc=False
+    )
+    return msgspec.json.Decoder(msgspec.defstruct("Line", [("record", record)], gc=False)).decode
 
 
 def parse_catalog(text: bytes) -> ConfiguredAirbyteCatalog:
