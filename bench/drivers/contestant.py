@@ -69,7 +69,7 @@ class Contestant:
 
 def said(result: Any) -> dict[str, Any]:
     """Return the counts that a result tells; PyAirbyte's tells no states."""
-    states = getattr(result, "states_committed", None)
+    states = getattr(getattr(result, "summary", result), "states_committed", None)
     return {"records": result.processed_records, **({} if states is None else {"states": states})}
 
 
