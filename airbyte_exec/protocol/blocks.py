@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import msgspec
 
@@ -29,6 +29,9 @@ from airbyte_exec.types import StreamId
 _decode_lines = msgspec.json.Decoder(Line).decode_lines
 
 _ODD_NEWLINE = re.compile(rb"\n(?:(?!\{)|(?<!\}\n)(?<!\}\r\n))")
+_RECORD_BEGINS = {
+    text: re.compile(rb"\n(?!" + re.escape(text) + rb")") for text in (b'{"type":"RECORD"', b'{"type": "RECORD"')
+}
 _BYTE_SAID = re.compile(r"\(byte ([0-9]+)\)$")
 _ODD_AT = (b"N", b"I", b"-")  # NaN, Infinity, -Infinity: where the decoder stops at them
 _INDEX_SAID = re.compile(r"at `\$\[([0-9]+)\]")
@@ -179,20 +182,31 @@ class _Block:
             self._extend_run(span, [envelope.record for envelope in envelopes])  # type: ignore[union-attr]
             return
 
-        start = span[0]
-        lines = self._block[slice(*span)].split(b"\n")
-        taken = 0
-        for this in (*others, len(envelopes)):
+        start, taken = span[0], 0
+        for this, begin in zip((*others, len(envelopes)), (*self._starts(span, others), span[1]), strict=True):
             if taken < this:
-                after = start + sum(map(len, lines[taken:this])) + this - taken
                 heads = [envelope.record for envelope in envelopes[taken:this]]  # type: ignore[union-attr]
-                self._extend_run((start, after), heads)
-                start = after
+                self._extend_run((start, begin), heads)
 
             if this < len(envelopes):
-                self._take_line((start, start + len(lines[this]) + 1))
-                start += len(lines[this]) + 1
+                start = self._block.find(b"\n", begin) + 1
+                self._take_line((begin, start))
                 taken = this + 1
+
+    def _starts(self, span: Span, others: Sequence[int]) -> list[int]:
+        """Return where the lines with these numbers begin, which are no records.
+
+        A line that begins as most connectors begin a record is one: the decoder refuses a second type. So where just as
+        many lines begin otherwise, they are those that are meant, and the lines need not be counted one by one.
+        """
+        begins = next((text for text in _RECORD_BEGINS if self._block.startswith(text, span[0])), None)
+        if begins is not None:
+            found = [found.end() for found in _RECORD_BEGINS[begins].finditer(self._block, span[0], span[1] - 1)]
+            if len(found) == len(others):
+                return found
+
+        ends = list(accumulate(len(line) + 1 for line in self._block[slice(*span)].split(b"\n")))
+        return [span[0] + (ends[number - 1] if number else 0) for number in others]
 
     def _take_line(self, span: Span) -> None:
         item = classify(self._block[slice(*span)], self._line_no + 1)
