@@ -6,7 +6,7 @@ import abc
 import json
 import sys
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from airbyte_exec import _portal
 from airbyte_exec._connector.core import ConnectorCore
@@ -16,11 +16,14 @@ from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.executors.base import Executor
 
 
-class ConnectorBase(abc.ABC):
+Core = TypeVar("Core", bound=ConnectorCore)
+
+
+class ConnectorBase(abc.ABC, Generic[Core]):
     """A connector that can be called."""
 
     connector_type: ClassVar[Literal["destination", "source"]]
-    _core: ConnectorCore
+    _core: Core
 
     @property
     def name(self) -> str:

@@ -25,7 +25,7 @@ _DUCKDB_PATHS = {"destination-duckdb": "destination_path", "destination-local": 
 """Destinations that write a DuckDB file, and the key of their config that names it."""
 
 
-class Destination(ConnectorBase, AirbyteWriterInterface):
+class Destination(ConnectorBase[AsyncDestination], AirbyteWriterInterface):
     """A destination that can be called.
 
     Parameters:
@@ -38,7 +38,6 @@ class Destination(ConnectorBase, AirbyteWriterInterface):
     """
 
     connector_type: ClassVar[Literal["destination", "source"]] = "destination"
-    _core: AsyncDestination
 
     def __init__(
         self,

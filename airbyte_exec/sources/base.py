@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Source(ConnectorBase):
+class Source(ConnectorBase[AsyncSource]):
     """A source that can be called.
 
     Parameters:
@@ -41,7 +41,6 @@ class Source(ConnectorBase):
     """
 
     connector_type: ClassVar[Literal["destination", "source"]] = "source"
-    _core: AsyncSource
 
     def __init__(
         self,
