@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -174,7 +175,11 @@ class Local:
             return [json.loads(line)["_airbyte_data"] | json.loads(line) for line in lines]
 
         if self.format == "csv":
-            return [row for part in parts for row in csv.DictReader(part.read_text(encoding="utf-8").splitlines())]
+            return [
+                row
+                for part in parts
+                for row in csv.DictReader(io.StringIO(part.read_text(encoding="utf-8"), newline=""))
+            ]
 
         with duckdb.connect() as database:
             return _dicts(database.read_parquet([str(part) for part in parts], union_by_name=True))

@@ -18,6 +18,12 @@ def local(tmp_path: Path, request: pytest.FixtureRequest) -> Local:
     return Local(tmp_path, request.param)
 
 
+@pytest.fixture
+def jsonl(tmp_path: Path) -> Local:
+    """For what is the same in every format."""
+    return Local(tmp_path, "jsonl")
+
+
 def run(*arguments: str) -> list[dict[str, object]]:
     done = subprocess.run([*COMMAND, *arguments], stdout=subprocess.PIPE, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -165,11 +171,11 @@ def test_every_row_says_where_it_comes_from(local: Local) -> None:
     assert (found if isinstance(found, dict) else json.loads(found))["changes"] == meta["changes"]
 
 
-def test_the_echo_is_the_line_that_came_with_the_count_in_it(local: Local) -> None:
+def test_the_echo_is_the_line_that_came_with_the_count_in_it(jsonl: Local) -> None:
     odd = b'{"type":"STATE" , "state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"},'
     odd += b'"stream_state":{"n":12345678901234567890123,"x":0.10000000000000000001}},'
     odd += b'"sourceStats":{"recordCount":2.0}}}\n'
-    process = local.start([stream()])
+    process = jsonl.start([stream()])
     process.send(records([1, 2]), odd)
 
     assert process.process.stdout is not None
@@ -178,13 +184,13 @@ def test_the_echo_is_the_line_that_came_with_the_count_in_it(local: Local) -> No
     assert echo == odd[:-3] + b',"destinationStats":{"recordCount":2.0}}}\n'
 
 
-def test_states_come_back_in_their_order_each_with_its_count(local: Local) -> None:
+def test_states_come_back_in_their_order_each_with_its_count(jsonl: Local) -> None:
     shared = {
         "shared_state": {"n": 1},
         "stream_states": [{"stream_descriptor": {"name": "elsewhere"}, "stream_state": {}}],
     }
     both = json.dumps({"type": "STATE", "state": {"type": "GLOBAL", "global": shared}}).encode() + b"\n"
-    done = local.write(
+    done = jsonl.write(
         [stream("a"), stream("b")],
         records([1, 2], "a"),
         records([1], "b"),
@@ -213,23 +219,23 @@ def test_a_state_is_echoed_while_stdin_stays_open(local: Local) -> None:
     assert local.ids() == [1, 2]
 
 
-def test_what_is_no_message_is_noted_and_stops_nothing(local: Local) -> None:
+def test_what_is_no_message_is_noted_and_stops_nothing(jsonl: Local) -> None:
     lines = [b"Starting up...\n", b'{"type":"HEARTBEAT","heartbeat":{}}\n', b"[1, 2]\n", b"\n", b"more\n"]
-    done = local.write([stream()], *lines, records([1]), state(1))
+    done = jsonl.write([stream()], *lines, records([1]), state(1))
 
     assert done.exit_code == 0
     assert done.states == [1]
     assert "HEARTBEAT" in done.logs
     assert "4 lines were no message" in done.logs
-    assert local.ids() == [1]
+    assert jsonl.ids() == [1]
 
 
-def test_records_of_a_stream_that_is_not_in_the_catalog_are_counted_and_not_stored(local: Local) -> None:
-    done = local.write([stream()], records([1]), records(range(5), "strangers"), state(1))
+def test_records_of_a_stream_that_is_not_in_the_catalog_are_counted_and_not_stored(jsonl: Local) -> None:
+    done = jsonl.write([stream()], records([1]), records(range(5), "strangers"), state(1))
 
     assert done.exit_code == 0
     assert "'strangers' is not in the catalog: 5 records" in done.logs
-    assert local.ids() == [1]
+    assert jsonl.ids() == [1]
 
 
 @pytest.mark.parametrize(
@@ -239,23 +245,23 @@ def test_records_of_a_stream_that_is_not_in_the_catalog_are_counted_and_not_stor
         b'{"type":"RECORD","record":{"stream":"users"}}\n',
     ],
 )
-def test_a_broken_record_fails_the_write_before_a_later_state_is_echoed(local: Local, broken: bytes) -> None:
-    done = local.write([stream()], records([1]), broken, state(1))
+def test_a_broken_record_fails_the_write_before_a_later_state_is_echoed(jsonl: Local, broken: bytes) -> None:
+    done = jsonl.write([stream()], records([1]), broken, state(1))
 
     assert done.exit_code == 1
     assert done.states == []
     assert "line 2" in done.errors[0]["message"]
 
 
-def test_half_a_record_at_the_end_of_the_input_is_an_error(local: Local) -> None:
-    done = local.write([stream()], records([1]), record(2)[:-20])
+def test_half_a_record_at_the_end_of_the_input_is_an_error(jsonl: Local) -> None:
+    done = jsonl.write([stream()], records([1]), record(2)[:-20])
 
     assert done.exit_code == 1
 
 
-def test_a_last_record_without_a_newline_counts(local: Local) -> None:
-    assert local.write([stream()], records([1]), record(2)[:-1]).exit_code == 0
-    assert local.ids() == [1, 2]
+def test_a_last_record_without_a_newline_counts(jsonl: Local) -> None:
+    assert jsonl.write([stream()], records([1]), record(2)[:-1]).exit_code == 0
+    assert jsonl.ids() == [1, 2]
 
 
 def test_an_undeclared_field_is_no_failure(local: Local) -> None:
@@ -289,8 +295,8 @@ def test_a_second_write_to_the_same_place_is_refused_with_a_reason(local: Local)
     assert local.ids() == [1]
 
 
-def test_a_dedup_without_a_key_is_refused(local: Local) -> None:
-    done = local.write([stream(mode="append_dedup", primary_key=[])])
+def test_a_dedup_without_a_key_is_refused(jsonl: Local) -> None:
+    done = jsonl.write([stream(mode="append_dedup", primary_key=[])])
 
     assert done.exit_code == 1
     assert done.errors[0]["failure_type"] == "config_error"

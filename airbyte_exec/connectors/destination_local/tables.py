@@ -113,7 +113,8 @@ class TableStore:
             self._types.setdefault(ident(schema, table).lower(), {})[column.lower()] = kind
 
     def _place(self, stream: ConfiguredStream, schema: str, entries: dict[tuple[str, str], Entry]) -> _Place:
-        name, namespace = stream.id
+        namespace = None if stream.id.namespace is None else identifier(stream.id.namespace)
+        name, schema = identifier(stream.id.name), identifier(schema)
         at = (schema.lower(), name.lower())
         entry = entries.get(at)
         if entry is None:
@@ -279,6 +280,11 @@ class TableStore:
     def _run(self, statements: Sequence[str]) -> None:
         for statement in statements:
             self._database.execute(statement)
+
+
+def identifier(name: str) -> str:
+    """Return the name as SQL can have it: not empty, without NUL, and of characters that have an encoding."""
+    return name.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode() or "_airbyte_unnamed"
 
 
 def connect(settings: Settings) -> DuckDBPyConnection:

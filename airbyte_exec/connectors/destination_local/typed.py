@@ -1,7 +1,8 @@
 """CSV and Parquet: the rows that a DuckDB table would have, written by DuckDB.
 
 An integer column of a Parquet part is INT64 where every value of the part fits, else DECIMAL(38, 0): DuckDB itself
-would write its 128-bit integers as doubles. In CSV a NULL is nothing between two commas, and an empty text is `""`.
+would write its 128-bit integers as doubles. JSON is text there: a part with JSON and one with text do not go together.
+In CSV a NULL is nothing between two commas, and an empty text is `""`.
 """
 
 # ruff: noqa: S608 - every name in SQL text is quoted by `ident` or `literal`
@@ -91,21 +92,24 @@ class TypedWriter:
         self._database.close()
 
     def _copy_out(self, table: str, path: Path) -> None:
-        select = f"SELECT * REPLACE ({chosen}) FROM {table}" if (chosen := self._integers(table)) else f"FROM {table}"
+        plain = self._plain_types(table) if self._format == "parquet" else {}
+        replaced = listed(f"{ident(name)}::{kind} AS {ident(name)}" for name, kind in plain.items())
+        select = f"SELECT * REPLACE ({replaced}) FROM {table}" if plain else f"FROM {table}"
         self._database.execute(f"COPY ({select}) TO {literal(str(path))} ({_OPTIONS[self._format]})")
         self._database.execute(f"DROP TABLE {table}")
 
-    def _integers(self, table: str) -> str:
-        """Return what stands for the 128-bit integers of a table in Parquet."""
+    def _plain_types(self, table: str) -> dict[str, str]:
+        """Return the types of Parquet for the columns that cannot be written as they are."""
         described = self._database.execute(f"DESCRIBE {table}").fetchall()
-        names = [str(row[0]) for row in described if row[1] == "HUGEINT"]
-        if self._format != "parquet" or not names:
-            return ""
+        kinds = {str(name): str(kind) for name, kind, *_ in described}
+        plain = {name: "VARCHAR" for name, kind in kinds.items() if kind == "JSON"}
+        names = [name for name, kind in kinds.items() if kind == "HUGEINT"]
+        if names:
+            extremes = listed(f"min({ident(name)}), max({ident(name)})" for name in names)
+            found = self._database.execute(f"SELECT {extremes} FROM {table}").fetchone() or ()
+            plain |= {n: _kind(low, high) for n, low, high in zip(names, found[::2], found[1::2], strict=True)}
 
-        extremes = listed(f"min({ident(name)}), max({ident(name)})" for name in names)
-        found = self._database.execute(f"SELECT {extremes} FROM {table}").fetchone() or ()
-        kinds = [_kind(low, high) for low, high in zip(found[::2], found[1::2], strict=True)]
-        return listed(f"{ident(name)}::{kind} AS {ident(name)}" for name, kind in zip(names, kinds, strict=True))
+        return plain
 
     def _scan(self, parts: Sequence[Path]) -> str:
         """Return the rows of the parts in their order; a column that a part lacks is NULL."""
