@@ -33,7 +33,7 @@ from airbyte_exec.sources import Source
 
 SHORT = TimeLimits(
     spec=20, check=20, discover=20, source_heartbeat=20, destination_write=20, destination_finish=20, exit=10,
-    drain=0.5, acknowledge=0.3, stop=2,
+    drain=0.5, acknowledge=5, stop=2,
 )  # fmt: skip
 """Time limits for failures: long enough for a loaded machine, short where a test has to wait for one to pass."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+import anyio
+
 from airbyte_exec._engine.options import OnCountMismatch
 from airbyte_exec._engine.progress import Progress
 from airbyte_exec._state.ledger import CountMismatch, Echo, Ledger, UnknownStateError, join
@@ -57,8 +59,13 @@ class Confirming:
             await self._commit_all([echo for echo in taken if echo.changes is not None])
 
     async def commit(self, changes: Changes, states: int = 0) -> None:
-        """Make changes durable, among them so many states."""
-        await self._commit(changes)
+        """Make changes durable, among them so many states.
+
+        Shielded: what the sink has confirmed is not forgotten because the run ends at this moment.
+        """
+        with anyio.CancelScope(shield=True):
+            await self._commit(changes)
+
         self._progress.states_committed += states
 
     def compare(self, mismatch: CountMismatch | None, error: MakeError) -> None:

@@ -43,12 +43,15 @@ def test_sixteen_writes_at_once_do_not_meet(lab: Lab) -> None:
 
 
 def test_a_write_in_a_thread_leaves_no_thread(lab: Lab) -> None:
-    before = {thread.name for thread in threading.enumerate()}
+    before = set(threading.enumerate())
 
     lab.write()
 
-    left = {thread.name for thread in threading.enumerate()} - before
-    assert left == set()
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(timeout=20)
+
+    assert not any(thread.is_alive() for thread in left)
 
 
 @pytest.mark.parametrize("face", ["write", "get_records", "async"])

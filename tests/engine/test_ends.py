@@ -12,6 +12,8 @@ from syncs import SHORT, Lab, is_running
 from airbyte_exec import exceptions as exc
 from airbyte_exec.types import StreamId
 
+BRIEF = replace(SHORT, acknowledge=0.3)
+
 
 @pytest.mark.parametrize("strategy", ["append", "merge"])
 def test_a_failed_source_lets_the_destination_end_where_nothing_is_replaced(lab: Lab, strategy: str) -> None:
@@ -87,7 +89,7 @@ def test_states_are_collected_after_the_source_has_failed(lab: Lab) -> None:
 def test_states_are_collected_for_a_bounded_time(lab: Lab) -> None:
     source = lab.source(streams=[stream(resumable=True)], script=[step("exit", after_record(55), code=1)])
 
-    error = lab.failure(source, lab.destination(echo="never"), write_strategy="replace")
+    error = lab.failure(source, lab.destination(echo="never"), write_strategy="replace", limits=BRIEF)
 
     assert isinstance(error, exc.AirbyteConnectorReadError)
     assert (error.result.states_sent, error.result.states_committed) == (5, 0)
@@ -96,7 +98,7 @@ def test_states_are_collected_for_a_bounded_time(lab: Lab) -> None:
 def test_late_states_are_collected_where_the_end_of_input_is_no_danger(lab: Lab) -> None:
     source = lab.source(script=[step("exit", after_record(55), code=1)])
 
-    error = lab.failure(source, lab.destination(echo="late"), write_strategy="append")
+    error = lab.failure(source, lab.destination(echo="late"), write_strategy="append", limits=BRIEF)
 
     assert error.result.states_committed == 5
     assert lab.cursor() == 50
