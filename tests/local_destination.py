@@ -175,11 +175,8 @@ class Local:
             return [json.loads(line)["_airbyte_data"] | json.loads(line) for line in lines]
 
         if self.format == "csv":
-            return [
-                row
-                for part in parts
-                for row in csv.DictReader(io.StringIO(part.read_text(encoding="utf-8"), newline=""))
-            ]
+            texts = [io.StringIO(part.read_bytes().decode(), newline="") for part in parts]
+            return [row for text in texts for row in csv.DictReader(text)]
 
         with duckdb.connect() as database:
             return _dicts(database.read_parquet([str(part) for part in parts], union_by_name=True))

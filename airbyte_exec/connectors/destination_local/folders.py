@@ -6,14 +6,13 @@ import fcntl
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
 from airbyte_exec.connectors.destination_local.durable import restore_aside, swap_folders, sync_paths, try_to_make
 from airbyte_exec.connectors.destination_local.failure import DestinationFailure, wrong_config
+from airbyte_exec.connectors.destination_local.parts import part_writer
 from airbyte_exec.connectors.destination_local.place import (
     HIDDEN,
-    MARKER,
     Marker,
     Place,
     place_of,
@@ -24,37 +23,6 @@ from airbyte_exec.connectors.destination_local.place import (
 from airbyte_exec.connectors.destination_local.route import Route, Staged, route
 from airbyte_exec.connectors.destination_local.settings import Settings
 from airbyte_exec.types import StreamId
-
-
-class PartWriter(Protocol):
-    """Writes the files of one format. None of them is synced here."""
-
-    suffix: str
-
-    def write(self, stream: ConfiguredStream, lines: Sequence[bytes], path: Path) -> None:
-        """Write one part from RECORD lines."""
-
-    def write_empty(self, stream: ConfiguredStream, path: Path) -> None:
-        """Write a part without rows, for the folder of a stream that has none."""
-
-    def merge(self, stream: ConfiguredStream, parts: Sequence[Path], path: Path) -> bool:
-        """Write what is left of the parts, oldest first, when each key keeps its newest row; False: nothing is."""
-        ...
-
-    def close(self) -> None:
-        """Let go of what is held."""
-
-
-def part_writer(settings: Settings, scratch: Path) -> PartWriter:
-    """Return the writer of the config's format."""
-    if settings.format == "jsonl":
-        from airbyte_exec.connectors.destination_local.lines import LinesWriter
-
-        return LinesWriter(scratch)
-
-    from airbyte_exec.connectors.destination_local.typed import TypedWriter
-
-    return TypedWriter(settings.format, scratch)
 
 
 class FolderStore:
@@ -298,6 +266,3 @@ def check(settings: Settings) -> None:
         raise wrong_config(f"{above} is a file; the format {settings.format} needs a folder.")
 
     try_to_make(above)
-
-
-__all__ = ["MARKER", "FolderStore", "PartWriter", "check"]

@@ -49,9 +49,9 @@ def check(settings: Settings) -> None:
         DestinationFailure: it cannot.
     """
     if settings.format == "duckdb":
-        from airbyte_exec.connectors.destination_local import tables
+        from airbyte_exec.connectors.destination_local import database
 
-        tables.check(settings)
+        database.check(settings)
     else:
         from airbyte_exec.connectors.destination_local import folders
 

@@ -18,9 +18,9 @@ from airbyte_exec.caches._schema import Column
 from airbyte_exec.caches._sql import ident, listed
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
 from airbyte_exec.connectors.destination_local.columns import GENERATION, columns_for, definition_of, typed_columns
-from airbyte_exec.connectors.destination_local.durable import try_to_make
+from airbyte_exec.connectors.destination_local.database import connect, identifier
 from airbyte_exec.connectors.destination_local.evolving import changes, fitted
-from airbyte_exec.connectors.destination_local.failure import DestinationFailure, wrong_config
+from airbyte_exec.connectors.destination_local.failure import wrong_config
 from airbyte_exec.connectors.destination_local.loading import Loader
 from airbyte_exec.connectors.destination_local.merging import Merge
 from airbyte_exec.connectors.destination_local.register import Entry, load_entries, save_entries
@@ -29,7 +29,7 @@ from airbyte_exec.connectors.destination_local.settings import Settings
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    pass
 
 _STAGED = "_airbyte_staged_"
 _STREAMS_AT_ONCE = 500
@@ -66,12 +66,7 @@ class TableStore:
 
     def open(self, streams: Sequence[ConfiguredStream]) -> None:
         """Take the file; see `Store.open`."""
-        try:
-            self._settings.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise wrong_config(f"The folder of {self._settings.path} cannot be made: {error}") from error
-
-        self._database = connect(self._settings)
+        self._database = connect(self._settings.path)
         self._loader = Loader(self._database)
         entries = load_entries(self._database)
         self._load_types()
@@ -280,48 +275,6 @@ class TableStore:
     def _run(self, statements: Sequence[str]) -> None:
         for statement in statements:
             self._database.execute(statement)
-
-
-def identifier(name: str) -> str:
-    """Return the name as SQL can have it: not empty, without NUL, and of characters that have an encoding."""
-    return name.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode() or "_airbyte_unnamed"
-
-
-def connect(settings: Settings) -> DuckDBPyConnection:
-    """Open the file for writing.
-
-    Raises:
-        DestinationFailure: another process has it open, or it is no DuckDB file.
-    """
-    import duckdb
-
-    try:
-        return duckdb.connect(settings.path)
-    except duckdb.IOException as error:
-        if "lock" in str(error):
-            raise DestinationFailure(
-                message=f"Another process has {settings.path} open.",
-                guidance="DuckDB lets one process write at a time: end the other, or choose another path.",
-                failure_type="transient_error",
-            ) from error
-
-        raise wrong_config(f"The DuckDB file {settings.path} cannot be opened.") from error
-
-
-def check(settings: Settings) -> None:
-    """Find out whether the file can be written to; see `storage.check`.
-
-    Raises:
-        DestinationFailure: it cannot.
-    """
-    if settings.path.is_dir():
-        raise wrong_config(f"{settings.path} is a folder; the format duckdb needs a file.")
-
-    if settings.path.exists():
-        connect(settings).close()
-        return
-
-    try_to_make(settings.path.parent)
 
 
 def _key_of(stream: ConfiguredStream) -> str | None:
