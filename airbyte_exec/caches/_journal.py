@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airbyte_exec.caches._batch import Entry
-from airbyte_exec.caches._registry import EXEC_JOURNAL, Registry, StreamEntry
+from airbyte_exec.caches._layout import EXEC_JOURNAL
+from airbyte_exec.caches._registry import Registry, StreamEntry
 from airbyte_exec.protocol.envelope import Records, State, parse_state
 from airbyte_exec.types import StreamId
 
@@ -76,13 +77,22 @@ def append(registry: Registry, source_name: str, compressed: Compressed, generat
     )
 
 
-def remove_after(registry: Registry, entry: StreamEntry) -> bool:
-    """Remove what no state covers: the source will send it again. Returns whether there was any."""
-    row = registry.connection.execute(
+def last_of_streams(registry: Registry, source_name: str) -> dict[StreamId, int]:
+    """Return the last place that holds something of each stream of a source."""
+    rows = registry.connection.execute(
+        f"SELECT stream_name, namespace, max(seq) FROM {registry.named(EXEC_JOURNAL)} "
+        "WHERE table_prefix = ? AND source_name = ? AND stream_name IS NOT NULL GROUP BY ALL",
+        [registry.table_prefix, source_name],
+    ).fetchall()
+    return {StreamId(name, namespace): seq for name, namespace, seq in rows}
+
+
+def remove_after(registry: Registry, entry: StreamEntry) -> None:
+    """Remove what no state covers: the source will send it again."""
+    registry.connection.execute(
         f"DELETE FROM {registry.named(EXEC_JOURNAL)} WHERE {_OF_STREAM} AND seq > ?",
         [*_of(registry, entry), entry.covered],
-    ).fetchone()
-    return bool(row and row[0])
+    )
 
 
 def remove_other_generations(registry: Registry, entry: StreamEntry, generation_id: int) -> None:

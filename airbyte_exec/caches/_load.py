@@ -19,6 +19,7 @@ from airbyte_exec._state.ledger import join
 from airbyte_exec._state.store import Changes, Pair, StreamSaved
 from airbyte_exec.caches import _journal, _state
 from airbyte_exec.caches._batch import Batch, BatchBuilder
+from airbyte_exec.caches._known import known_streams
 from airbyte_exec.caches._registry import Registry, StreamEntry
 from airbyte_exec.caches._schema import columns_of
 from airbyte_exec.caches._sql import ident
@@ -75,8 +76,11 @@ class Load:
             known = known_streams(registry, pair.source_name)
             journal = registry.info("journal").decode()
             self._templates = {stream: replace(saved, journal=journal) for stream, saved in templates.items()}
+            uncovered = _journal.last_of_streams(registry, pair.source_name)
             for plan in plans:
-                self._entries[plan.stream] = self._open(plan, known)
+                entry = known.note(pair.source_name, plan.configured)
+                self._open(plan, entry, uncovered.get(plan.stream, 0))
+                self._entries[plan.stream] = entry
 
             registry.save(self._entries.values())
             self._seq = registry.last_seq()
@@ -94,10 +98,9 @@ class Load:
             last: it is the last one: nothing is left to come of any stream.
         """
         compressed = self._threads.submit(_journal.compress, batch.entries)
-        entries = {stream: replace(entry) for stream, entry in self._entries.items()}
-        for entry in batch.entries:
-            self._seq = max(self._seq, entry.seq)
-
+        touched = {*batch.covered, *completed} & self._entries.keys()
+        entries = {stream: replace(self._entries[stream]) for stream in touched}
+        self._seq = max([self._seq, *(entry.seq for entry in batch.entries)])
         for stream, seq in batch.covered.items():
             if stream in entries:
                 entries[stream].covered = seq
@@ -110,13 +113,12 @@ class Load:
             for stream in completed:
                 self._complete(entries[stream])
 
-            changed = [entry for stream, entry in entries.items() if entry != self._entries[stream]]
-            self._registry.save(changed)
+            self._registry.save_progress(entries.values())
             changes = self._changes(batch.states, completed)
             if changes is not None:
                 _state.save(self._registry, self._pair, changes)
 
-        self._entries = entries
+        self._entries.update(entries)
         if last:
             self._report()
 
@@ -131,9 +133,8 @@ class Load:
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._registry.connection.close()
 
-    def _open(self, plan: StreamPlan, known: list[StreamEntry]) -> StreamEntry:
+    def _open(self, plan: StreamPlan, entry: StreamEntry, last: int) -> None:
         configured = plan.configured
-        entry = self._registry.note(self._pair.source_name, configured, known)
         keys = tuple(tuple(path) for path in configured.primary_key or ()) if plan.method is WriteMethod.MERGE else ()
         cursor = tuple(configured.cursor_field or ()) if keys else ()
         needed = [path[0] for path in (*keys, cursor) if path]
@@ -156,13 +157,13 @@ class Load:
                 f"{kept[0].type}): a value that does not fit becomes NULL and is named in _airbyte_meta"
             )
 
-        if _journal.remove_after(self._registry, entry) and not keys:
-            self._remove_rows_after(table.target, entry.covered)
+        if last > entry.covered:
+            _journal.remove_after(self._registry, entry)
+            if not keys:
+                self._remove_rows_after(table.target, entry.covered)
 
         if staging is None:
             entry.generation_id = max(entry.generation_id, generation)
-
-        return entry
 
     def _stage(self, plan: StreamPlan, entry: StreamEntry, generation: int) -> str | None:
         """Return the staging table of a stream that is replaced; one of another generation is given up."""
@@ -177,7 +178,7 @@ class Load:
         if not replaces or (plan.method is not WriteMethod.REPLACE and generation == entry.generation_id):
             return None
 
-        entry.staging_generation_id = generation
+        entry.staging_generation_id = generation if generation > entry.generation_id else entry.generation_id + 1
         return entry.staging
 
     def _remove_rows_after(self, table: str, covered: int) -> None:
@@ -238,20 +239,3 @@ class Load:
             )
 
         self._unparsed.clear()
-
-
-def known_streams(registry: Registry, source_name: str) -> list[StreamEntry]:
-    """Return what is known of all streams. Where PyAirbyte has written rows of this source, the journal does not have
-    them: it gets another id, and those streams are replayed from their rows. To be called in a transaction.
-    """
-    known = registry.streams()
-    names = _state.written_by_pyairbyte(registry, source_name)
-    stale = [e for e in known if e.source_name == source_name and e.stream.name in names and e.has_journal]
-    for entry in stale:
-        entry.has_journal = False
-
-    if stale:
-        registry.save(stale)
-        registry.begin_journal()
-
-    return known

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
-from airbyte_exec.caches._registry import DESTINATION_STATE, STATE, Registry
+from airbyte_exec.caches._layout import DESTINATION_STATE, STATE
+from airbyte_exec.caches._registry import Registry
 from airbyte_exec.exceptions import PyAirbyteStateError
 from airbyte_exec.protocol.envelope import parse_state
 from airbyte_exec.types import StreamId

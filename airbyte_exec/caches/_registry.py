@@ -1,9 +1,4 @@
-"""The tables in which a cache keeps what it knows of itself.
-
-`_airbyte_streams`, `_airbyte_state` and `_airbyte_destination_state` are PyAirbyte's, column by column. What their
-keys cannot say is in tables of ours beside them, `_airbyte_exec_*`, which PyAirbyte does not look at. A cache file
-of either can be opened and continued by the other.
-"""
+"""What a cache knows of itself: its streams, its journal's id, the key of its config digests."""
 
 # ruff: noqa: S608 - names are quoted by `ident`, values are parameters
 
@@ -11,51 +6,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from airbyte_exec.caches._schema import normalized, suffixed
-from airbyte_exec.caches._sql import ident
+from airbyte_exec.caches._layout import (
+    EXEC_INFO,
+    EXEC_JOURNAL,
+    EXEC_STREAMS,
+    STAGING_PREFIX,
+    STREAMS,
+    TABLES,
+)
+from airbyte_exec.caches._schema import normalized
+from airbyte_exec.caches._sql import ident, listed
 from airbyte_exec.protocol.models import ConfiguredAirbyteStream
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-STREAMS = "_airbyte_streams"
-STATE = "_airbyte_state"
-DESTINATION_STATE = "_airbyte_destination_state"
-EXEC_INFO = "_airbyte_exec_info"
-EXEC_STREAMS = "_airbyte_exec_streams"
-EXEC_STATE = "_airbyte_exec_state"
-EXEC_JOURNAL = "_airbyte_exec_journal"
-STAGING_PREFIX = "_airbyte_exec_staging_"
-
-_TABLES = {
-    STREAMS: """
-        stream_name VARCHAR, source_name VARCHAR, table_name VARCHAR NOT NULL, catalog_metadata VARCHAR,
-        PRIMARY KEY (table_name)""",
-    STATE: """
-        source_name VARCHAR, stream_name VARCHAR, table_name VARCHAR NOT NULL, state_json VARCHAR,
-        last_updated TIMESTAMP WITH TIME ZONE, PRIMARY KEY (table_name)""",
-    DESTINATION_STATE: """
-        destination_name VARCHAR NOT NULL, source_name VARCHAR NOT NULL, stream_name VARCHAR NOT NULL, state_json
-        VARCHAR, last_updated TIMESTAMP WITH TIME ZONE, PRIMARY KEY (destination_name, source_name, stream_name)""",
-    EXEC_INFO: "name VARCHAR, value BLOB",
-    EXEC_STREAMS: """
-        table_prefix VARCHAR, source_name VARCHAR, stream_name VARCHAR, namespace VARCHAR, table_name VARCHAR,
-        configured VARCHAR, columns VARCHAR, generation_id BIGINT, staging_generation_id BIGINT, covered BIGINT,
-        has_journal BOOLEAN""",
-    EXEC_STATE: """
-        destination_name VARCHAR, source_name VARCHAR, source_key VARCHAR, destination_key VARCHAR, table_prefix
-        VARCHAR, kind VARCHAR, document VARCHAR, aliases VARCHAR, streams VARCHAR, mirrored VARCHAR,
-        last_updated TIMESTAMP WITH TIME ZONE""",
-    EXEC_JOURNAL: """
-        seq BIGINT, table_prefix VARCHAR, source_name VARCHAR, stream_name VARCHAR, namespace VARCHAR,
-        generation_id BIGINT, kind VARCHAR, records BIGINT, data BLOB""",
-}
 
 
 @dataclass(slots=True)
@@ -106,11 +76,11 @@ class Registry:
 
     def create(self) -> None:
         """Make the schema and the tables that are missing."""
-        if all(self._exists(table) for table in _TABLES):
+        if all(self._exists(table) for table in TABLES):
             return
 
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {ident(self.schema)}")
-        for table, columns in _TABLES.items():
+        for table, columns in TABLES.items():
             self.connection.execute(f"CREATE TABLE IF NOT EXISTS {self.named(table)} ({columns})")
 
         if not self._rows(f"SELECT 1 FROM {self.named(EXEC_INFO)} WHERE name = 'salt'"):
@@ -145,46 +115,73 @@ class Registry:
         covered = self._rows(f"SELECT max(covered) FROM {self.named(EXEC_STREAMS)}")[0][0] or 0
         return max(int(journal), int(covered))
 
-    def streams(self) -> list[StreamEntry]:
-        """Return what is known of every stream, those that PyAirbyte brought in included."""
-        found = self._own_streams() if self.is_there() else []
+    def streams(self, stream_name: str | None = None) -> list[StreamEntry]:
+        """Return what is known of every stream, those that PyAirbyte brought in included.
+
+        Parameters:
+            stream_name: of the streams of that name alone.
+        """
+        found = self._own_streams(stream_name) if self.is_there() else []
         ours = {entry.table for entry in found}
         if self.is_pyairbyte():
-            found += [entry for entry in self._foreign_streams() if entry.table not in ours]
+            found += [entry for entry in self._foreign_streams(stream_name) if entry.table not in ours]
 
         return found
 
-    def note(self, source_name: str, configured: ConfiguredAirbyteStream, known: list[StreamEntry]) -> StreamEntry:
-        """Return the entry of a stream that is to be read; a new one has a table that no other stream has."""
-        stream = StreamId(configured.stream.name, configured.stream.namespace)
-        for entry in known:
-            if entry.source_name == source_name and entry.stream == stream:
-                entry.configured = configured
-                return entry
+    def places(self) -> list[tuple[str, StreamId, str]]:
+        """Return source, stream and table of every stream: what is cheap to know of many."""
+        found: dict[str, tuple[str, StreamId, str]] = {}
+        if self.is_pyairbyte():
+            rows = self._rows(
+                f"SELECT source_name, stream_name FROM {self.named(STREAMS)} WHERE table_name = ? || stream_name",
+                self.table_prefix,
+            )
+            streams = [(source, StreamId(name)) for source, name in rows]
+            found = {self.plain_table(stream): (source, stream, self.plain_table(stream)) for source, stream in streams}
 
-        entry = StreamEntry(source_name, stream, self.table_for(source_name, stream, known), configured)
-        known.append(entry)
-        return entry
+        if self.is_there():
+            rows = self._rows(
+                f"SELECT source_name, stream_name, namespace, table_name FROM {self.named(EXEC_STREAMS)} "
+                "WHERE table_prefix = ? ORDER BY rowid",
+                self.table_prefix,
+            )
+            found |= {table: (source, StreamId(name, namespace), table) for source, name, namespace, table in rows}
+
+        return list(found.values())
 
     def save(self, entries: Iterable[StreamEntry]) -> None:
-        """Write what is known of these streams, in the place of what was known."""
-        for entry in entries:
-            stream = entry.stream
-            self.connection.execute(
-                f"DELETE FROM {self.named(EXEC_STREAMS)} WHERE table_prefix = ? AND source_name = ? "
-                "AND stream_name = ? AND namespace IS NOT DISTINCT FROM ?",
-                [self.table_prefix, entry.source_name, stream.name, stream.namespace],
+        """Write all that is known of these streams, in the place of what was known."""
+        entries = list(entries)
+        keys = [self._key(entry) for entry in entries]
+        self.connection.execute(
+            f"DELETE FROM {self.named(EXEC_STREAMS)} AS known USING {_KEYS} WHERE {_IS_KEY}", _turned(keys, 4)
+        )
+        rows = [
+            (
+                *key,
+                entry.table,
+                entry.configured.model_dump_json(exclude_unset=True, by_alias=True),
+                json.dumps(entry.columns),
+                *_progress(entry),
             )
-            self.connection.execute(
-                f"INSERT INTO {self.named(EXEC_STREAMS)} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    *(self.table_prefix, entry.source_name, stream.name, stream.namespace, entry.table),
-                    *(entry.configured.model_dump_json(exclude_unset=True, by_alias=True), json.dumps(entry.columns)),
-                    *(entry.generation_id, entry.staging_generation_id, entry.covered, entry.has_journal),
-                ],
-            )
-            if entry.table == self.plain_table(stream):
-                self._register(entry)
+            for key, entry in zip(keys, entries, strict=True)
+        ]
+        places = listed(f"unnest(${n + 1}::{kind}[])" for n, kind in enumerate(_KINDS))
+        self.connection.execute(f"INSERT INTO {self.named(EXEC_STREAMS)} SELECT {places}", _turned(rows, len(_KINDS)))
+        self._register([entry for entry in entries if entry.table == self.plain_table(entry.stream)])
+
+    def save_progress(self, entries: Iterable[StreamEntry]) -> None:
+        """Write how far these streams are: generations, and what is covered."""
+        rows = [(*self._key(entry), *_progress(entry)) for entry in entries]
+        self.connection.execute(
+            f"UPDATE {self.named(EXEC_STREAMS)} AS known SET generation_id = key.generation_id, "
+            "staging_generation_id = key.staging_generation_id, covered = key.covered, has_journal = key.has_journal "
+            "FROM (SELECT unnest($1::VARCHAR[]) AS table_prefix, unnest($2::VARCHAR[]) AS source_name, "
+            "unnest($3::VARCHAR[]) AS stream_name, unnest($4::VARCHAR[]) AS namespace, "
+            "unnest($5::BIGINT[]) AS generation_id, unnest($6::BIGINT[]) AS staging_generation_id, "
+            f"unnest($7::BIGINT[]) AS covered, unnest($8::BOOLEAN[]) AS has_journal) AS key WHERE {_IS_KEY}",
+            _turned(rows, 8),
+        )
 
     def plain_table(self, stream: StreamId) -> str:
         """Return the table in which PyAirbyte would look for the stream's rows."""
@@ -200,27 +197,13 @@ class Registry:
         )
         return {StreamId(name, namespace): table for name, namespace, table in rows}
 
-    def table_for(self, source_name: str, stream: StreamId, known: Iterable[StreamEntry]) -> str:
-        """Return a table for a stream that has none: PyAirbyte's name for it, unless another stream has that one."""
-        taken = {entry.table.casefold() for entry in known}
-        names = [
-            [stream.name],
-            *([[stream.namespace, stream.name]] if stream.namespace else []),
-            [source_name, *([stream.namespace] if stream.namespace else []), stream.name],
-        ]
-        for parts in names:
-            table = normalized(self.table_prefix + "_".join(parts), otherwise="stream")
-            if table not in taken and not table.startswith("_airbyte_"):
-                return table
-
-        return suffixed(self.plain_table(stream), json.dumps([source_name, *stream]))
-
-    def _own_streams(self) -> list[StreamEntry]:
+    def _own_streams(self, stream_name: str | None) -> list[StreamEntry]:
         rows = self._rows(
             "SELECT source_name, stream_name, namespace, table_name, configured, columns, generation_id, "
             f"staging_generation_id, covered, has_journal FROM {self.named(EXEC_STREAMS)} "
-            "WHERE table_prefix = ? ORDER BY rowid",
+            "WHERE table_prefix = $1 AND ($2::VARCHAR IS NULL OR stream_name = $2) ORDER BY rowid",
             self.table_prefix,
+            stream_name,
         )
         return [
             StreamEntry(
@@ -234,11 +217,12 @@ class Registry:
             for source, name, namespace, table, configured, columns, *rest in rows
         ]
 
-    def _foreign_streams(self) -> list[StreamEntry]:
+    def _foreign_streams(self, stream_name: str | None) -> list[StreamEntry]:
         rows = self._rows(
             f"SELECT source_name, stream_name, catalog_metadata FROM {self.named(STREAMS)} "
-            "WHERE table_name = ? || stream_name",
+            "WHERE table_name = $1 || stream_name AND ($2::VARCHAR IS NULL OR stream_name = $2)",
             self.table_prefix,
+            stream_name,
         )
         return [
             StreamEntry(
@@ -251,18 +235,26 @@ class Registry:
             for source, name, schema in rows
         ]
 
-    def _register(self, entry: StreamEntry) -> None:
-        self.connection.execute(
-            f"INSERT INTO {self.named(STREAMS)} (stream_name, source_name, table_name, catalog_metadata) "
-            "VALUES (?, ?, ?, ?) ON CONFLICT (table_name) DO UPDATE SET stream_name = excluded.stream_name, "
-            "source_name = excluded.source_name, catalog_metadata = excluded.catalog_metadata",
-            [
+    def _register(self, entries: Iterable[StreamEntry]) -> None:
+        rows = [
+            (
                 entry.stream.name,
                 entry.source_name,
                 self.table_prefix + entry.stream.name,
                 json.dumps(entry.configured.stream.json_schema),
-            ],
+            )
+            for entry in entries
+        ]
+        self.connection.execute(
+            f"INSERT INTO {self.named(STREAMS)} (stream_name, source_name, table_name, catalog_metadata) "
+            "SELECT unnest($1::VARCHAR[]), unnest($2::VARCHAR[]), unnest($3::VARCHAR[]), unnest($4::VARCHAR[]) "
+            "ON CONFLICT (table_name) DO UPDATE SET stream_name = excluded.stream_name, "
+            "source_name = excluded.source_name, catalog_metadata = excluded.catalog_metadata",
+            _turned(rows, 4),
         )
+
+    def _key(self, entry: StreamEntry) -> tuple[str, str, str, str | None]:
+        return self.table_prefix, entry.source_name, entry.stream.name, entry.stream.namespace
 
     def _exists(self, table: str) -> bool:
         return bool(
@@ -276,6 +268,26 @@ class Registry:
 
     def _rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self.connection.execute(query, list(parameters)).fetchall()
+
+
+_KEYS = (
+    "(SELECT unnest($1::VARCHAR[]) AS table_prefix, unnest($2::VARCHAR[]) AS source_name, "
+    "unnest($3::VARCHAR[]) AS stream_name, unnest($4::VARCHAR[]) AS namespace) AS key"
+)
+_IS_KEY = (
+    "known.table_prefix = key.table_prefix AND known.source_name = key.source_name "
+    "AND known.stream_name = key.stream_name AND known.namespace IS NOT DISTINCT FROM key.namespace"
+)
+_KINDS = ["VARCHAR"] * 7 + ["BIGINT"] * 3 + ["BOOLEAN"]
+
+
+def _progress(entry: StreamEntry) -> tuple[int, int | None, int, bool]:
+    return entry.generation_id, entry.staging_generation_id, entry.covered, entry.has_journal
+
+
+def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Return the columns of the rows."""
+    return [[row[n] for row in rows] for n in range(width)]
 
 
 def _configured(name: str, schema: Mapping[str, Any]) -> ConfiguredAirbyteStream:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
 from airbyte_exec.caches import _mirror
-from airbyte_exec.caches._registry import EXEC_STATE, Registry
+from airbyte_exec.caches._layout import EXEC_STATE
+from airbyte_exec.caches._registry import Registry
 from airbyte_exec.exceptions import PyAirbyteStateError
 from airbyte_exec.types import StreamId
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from airbyte_exec._state.store import Pair, StreamSaved
 from airbyte_exec.caches import _journal, _rows, _state
 from airbyte_exec.caches._connection import database_errors
 from airbyte_exec.caches._feed import CacheFeed
-from airbyte_exec.caches._load import Load, known_streams
+from airbyte_exec.caches._known import known_streams
+from airbyte_exec.caches._load import Load
 from airbyte_exec.caches._registry import Registry, StreamEntry
 from airbyte_exec.caches._sink import CacheSink, open_sink
 from airbyte_exec.caches._state import SqlStateStore, transaction
@@ -24,6 +25,23 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from airbyte_exec.protocol.catalog import StreamPlan
+
+
+class CatalogSource(Protocol):
+    """What `create_source_tables` needs of a source."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    def get_selected_streams(self) -> list[str]:
+        """Return the streams that are selected on it."""
+        ...
+
+    def get_configured_catalog(self, streams: Literal["*"] | list[str] | None = None) -> ConfiguredAirbyteCatalog:
+        """Return the catalog that it would be read with."""
+        ...
 
 
 class CacheStorage(abc.ABC):
@@ -136,8 +154,9 @@ class CacheStorage(abc.ABC):
 def _cached_items(
     registry: Registry, source_name: str, streams: Sequence[StreamId] | None, after: Mapping[StreamId, int]
 ) -> Iterator[Records | State]:
-    known = known_streams(registry, source_name)
-    entries = [e for e in known if e.source_name == source_name and (streams is None or e.stream in streams)]
+    wanted = None if streams is None else frozenset(streams)
+    known = known_streams(registry, source_name).of(source_name)
+    entries = [entry for entry in known if wanted is None or entry.stream in wanted]
     saved = _state.latest(registry, source_name)
     registry.connection.execute("SET TimeZone = 'UTC'")
     seq = registry.last_seq()

@@ -54,12 +54,21 @@ class TablePlan:
 
 def table_columns(connection: DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
     """Return the types of the columns of a table by name; nothing where there is no such table."""
+    return all_columns(connection, schema, table).get(table, {})
+
+
+def all_columns(connection: DuckDBPyConnection, schema: str, table: str | None = None) -> dict[str, dict[str, str]]:
+    """Return the types of the columns of all tables, or of one, by table and name."""
     rows = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = $1 AND ($2::VARCHAR IS NULL OR table_name = $2) ORDER BY table_oid, column_index",
         [schema, table],
     ).fetchall()
-    return {str(name): _TYPES.get(str(kind), str(kind)) for name, kind in rows}
+    found: dict[str, dict[str, str]] = {}
+    for name, column, kind in rows:
+        found.setdefault(str(name), {})[str(column)] = _TYPES.get(str(kind), str(kind))
+
+    return found
 
 
 def defined(columns: Sequence[Column]) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from airbyte_exec.caches._arrow import Piece, Pieces
 from airbyte_exec.caches._schema import Column
 from airbyte_exec.caches._sql import ident, listed, literal
-from airbyte_exec.caches._tables import TablePlan, defined, names_of, table_columns
+from airbyte_exec.caches._tables import TablePlan, all_columns, defined, names_of
 from airbyte_exec.caches._tolerant import readable
 from airbyte_exec.caches._transform import PIECES, parsed, select_rows
 from airbyte_exec.caches._wide import wide_rows
@@ -52,6 +52,7 @@ class TableWriter:
         self._schema = schema
         self._on_unparsed = on_unparsed
         self._plans: dict[StreamId, TablePlan] = {}
+        self._tables: dict[str, dict[str, str]] | None = None
         connection.execute("SET TimeZone = 'UTC'")
 
     def open(self, plan: TablePlan) -> list[Column]:
@@ -90,10 +91,11 @@ class TableWriter:
 
     def drop(self, table: str) -> None:
         """Drop a table, if it is there."""
+        self._found().pop(table, None)
         self._connection.execute(f"DROP TABLE IF EXISTS {ident(self._schema, table)}")
 
     def _ensure(self, table: str, columns: Sequence[Column]) -> list[Column]:
-        found = table_columns(self._connection, self._schema, table)
+        found = self._found().get(table)
         if not found:
             self._create(table, columns)
             return list(columns)
@@ -112,6 +114,13 @@ class TableWriter:
                 self._connection.execute(f"ALTER TABLE {ident(self._schema, table)} ADD COLUMN {added}")
 
         return [replace(column, type=found.get(column.name, column.type)) for column in columns]
+
+    def _found(self) -> dict[str, dict[str, str]]:
+        """Return the columns of all tables as they were at first: one question for however many streams there are."""
+        if self._tables is None:
+            self._tables = all_columns(self._connection, self._schema)
+
+        return self._tables
 
     def _create(self, table: str, columns: Sequence[Column]) -> None:
         self._connection.execute(f"CREATE TABLE {ident(self._schema, table)} ({defined(columns)})")

@@ -5,20 +5,21 @@ byte by byte, and typed tables for people who query. Both are written in one tra
 from __future__ import annotations
 
 import abc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from airbyte_exec import constants
 from airbyte_exec.caches._connection import database_errors
-from airbyte_exec.caches._registry import StreamEntry
+from airbyte_exec.caches._known import known_streams
 from airbyte_exec.caches._schema import columns_of
 from airbyte_exec.caches._sqlalchemy import sql_table
 from airbyte_exec.caches._state import transaction
 from airbyte_exec.caches._statistics import TableStatistics, table_statistics
-from airbyte_exec.caches._storage import CacheStorage
+from airbyte_exec.caches._storage import CacheStorage, CatalogSource
 from airbyte_exec.caches._tables import TablePlan, table_columns
 from airbyte_exec.caches._writer import TableWriter
 from airbyte_exec.datasets.sql import CachedDataset
@@ -37,23 +38,6 @@ if TYPE_CHECKING:
 
 
 _ROWS_AT_ONCE = 1_000
-
-
-class CatalogSource(Protocol):
-    """What `create_source_tables` needs of a source."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    def get_selected_streams(self) -> list[str]:
-        """Return the streams that are selected on it."""
-        ...
-
-    def get_configured_catalog(self, streams: Literal["*"] | list[str] | None = None) -> ConfiguredAirbyteCatalog:
-        """Return the catalog that it would be read with."""
-        ...
 
 
 class CacheBase(CacheStorage):
@@ -222,9 +206,9 @@ class CacheBase(CacheStorage):
             transaction(registry.connection),
         ):
             registry.create()
-            known = registry.streams()
+            known = known_streams(registry, source_name)
             registry.save(
-                registry.note(source_name, configured, known)
+                known.note(source_name, configured)
                 for configured in incoming_source_catalog.streams
                 if stream_names is None or configured.stream.name in stream_names
             )
@@ -252,7 +236,7 @@ class CacheBase(CacheStorage):
         named = self._named()
         with self._open() as registry:
             return {
-                name: table_statistics(registry.connection, self.schema_name, named[name].table)
+                name: table_statistics(registry.connection, self.schema_name, named[name][2])
                 for name in stream_names
                 if name in named
             }
@@ -280,11 +264,11 @@ class CacheBase(CacheStorage):
         Raises:
             KeyError: the cache has no such stream.
         """
-        entry = self._named()[stream_name]
+        _, _, table = self._named()[stream_name]
         with self._open() as registry:
-            columns = table_columns(registry.connection, self.schema_name, entry.table)
+            columns = table_columns(registry.connection, self.schema_name, table)
 
-        return sql_table(entry.table, self.schema_name, columns)
+        return sql_table(table, self.schema_name, columns)
 
     def configured_stream(self, stream_name: str) -> ConfiguredAirbyteStream:
         """Return a stream as it was last read.
@@ -292,17 +276,18 @@ class CacheBase(CacheStorage):
         Raises:
             KeyError: the cache has no such stream.
         """
-        return self._named()[stream_name].configured
-
-    def _named(self) -> dict[str, StreamEntry]:
+        _, stream, table = self._named()[stream_name]
         with self._open() as registry:
-            entries = registry.streams()
+            (entry,) = [entry for entry in registry.streams(stream.name) if entry.table == table]
 
-        counts: dict[str, int] = {}
-        for entry in entries:
-            counts[entry.stream.name] = counts.get(entry.stream.name, 0) + 1
+        return entry.configured
 
-        return {e.stream.name if counts[e.stream.name] == 1 else str(e.stream): e for e in entries}
+    def _named(self) -> dict[str, tuple[str, StreamId, str]]:
+        with self._open() as registry:
+            places = registry.places()
+
+        counts = Counter(stream.name for _, stream, _ in places)
+        return {stream.name if counts[stream.name] == 1 else str(stream): (s, stream, t) for s, stream, t in places}
 
     def _failed(self, message: str) -> PyAirbyteCacheError:
         return PyAirbyteCacheError(message=message, context={"cache": self.get_sql_alchemy_url()})

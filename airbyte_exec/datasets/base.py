@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airbyte_exec.constants import DEFAULT_ARROW_MAX_CHUNK_SIZE
-from airbyte_exec.exceptions import PyAirbyteInputError
+from airbyte_exec.exceptions import PyAirbyteInputError, PyAirbyteInternalError
 from airbyte_exec.protocol.models import ConfiguredAirbyteStream
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ class DatasetBase(abc.ABC):
     """Some records of one stream.
 
     Parameters:
-        stream_metadata: the stream.
+        stream_metadata: the stream; None where a subclass finds it when it is needed.
     """
 
-    def __init__(self, stream_metadata: ConfiguredAirbyteStream) -> None:
-        self._stream_metadata = stream_metadata
+    def __init__(self, stream_metadata: ConfiguredAirbyteStream | None) -> None:
+        self._metadata: ConfiguredAirbyteStream | None = stream_metadata
 
     @abc.abstractmethod
     def __iter__(self) -> Iterator[dict[str, Any]]: ...
@@ -69,6 +69,17 @@ class DatasetBase(abc.ABC):
         datasets = import_extra("pyarrow.dataset", "arrow")
         table = arrow.Table.from_pylist([dict(record) for record in self])
         return datasets.dataset(table.to_batches(max_chunksize=max_chunk_size), schema=table.schema)
+
+    @property
+    def _stream_metadata(self) -> ConfiguredAirbyteStream:
+        if self._metadata is None:
+            self._metadata = self._find_metadata()
+
+        return self._metadata
+
+    def _find_metadata(self) -> ConfiguredAirbyteStream:
+        """Return the stream, where a dataset was made without it."""
+        raise PyAirbyteInternalError(message="A dataset was made without its stream.")
 
     @property
     def column_names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airbyte_exec.constants import (
@@ -26,7 +27,7 @@ class SQLDataset(DatasetBase):
     Parameters:
         cache: where the rows are.
         stream_name: the stream's name.
-        query_statement: the query.
+        query_statement: the query; all rows of the stream's table, where it is left out.
         stream_configuration: the stream, where it is known already.
     """
 
@@ -34,14 +35,27 @@ class SQLDataset(DatasetBase):
         self,
         cache: TableReader,
         stream_name: str,
-        query_statement: Select[Any],
+        query_statement: Select[Any] | None = None,
         stream_configuration: ConfiguredAirbyteStream | None = None,
     ) -> None:
-        super().__init__(stream_configuration or cache.configured_stream(stream_name))
+        super().__init__(stream_configuration)
         self._cache = cache
         self._stream_name = stream_name
-        self._query_statement = query_statement
+        self._given_statement = query_statement
         self._length: int | None = None
+
+    def _find_metadata(self) -> ConfiguredAirbyteStream:
+        return self._cache.configured_stream(self._stream_name)
+
+    @property
+    def _query_statement(self) -> Select[Any]:
+        from sqlalchemy import select
+
+        return select(self._table) if self._given_statement is None else self._given_statement
+
+    @cached_property
+    def _table(self) -> Table:
+        return self._cache.sql_table(self._stream_name)
 
     @property
     def stream_name(self) -> str:
@@ -118,10 +132,7 @@ class CachedDataset(SQLDataset):
     def __init__(
         self, cache: TableReader, stream_name: str, stream_configuration: ConfiguredAirbyteStream | None = None
     ) -> None:
-        from sqlalchemy import select
-
-        self._table = cache.sql_table(stream_name)
-        super().__init__(cache, stream_name, select(self._table), stream_configuration)
+        super().__init__(cache, stream_name, None, stream_configuration)
 
     def to_sql_table(self) -> Table:
         """Return the table as SQLAlchemy has it."""

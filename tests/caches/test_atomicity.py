@@ -46,6 +46,14 @@ with DuckDBCache(path) as cache:
 """
 
 
+def size_of(file: Path) -> int:
+    """Return the size of a file that comes and goes."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def fill_and_kill(path: Path, method: WriteMethod, *, kill_at: int) -> None:
     """Run a child that fills the cache, and kill it when its file has changed `kill_at` times."""
     tests = str(Path(__file__).parent.parent)
@@ -56,7 +64,7 @@ def fill_and_kill(path: Path, method: WriteMethod, *, kill_at: int) -> None:
     wal = Path(f"{path}.wal")
     seen, changes = -1, 0
     while child.poll() is None and changes < kill_at:
-        size = wal.stat().st_size if wal.exists() else 0
+        size = size_of(wal)
         if size != seen:
             seen, changes = size, changes + 1
 
