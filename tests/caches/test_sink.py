@@ -352,3 +352,13 @@ def test_a_state_does_not_wait_for_more_records(cache: DuckDBCache) -> None:
         return []
 
     assert anyio.run(run) == [state(1)]
+
+
+@pytest.mark.slow
+def test_thousands_of_streams_are_stored(cache: DuckDBCache) -> None:
+    plans = [plan(f"stream {n}") for n in range(1_000)]
+    lines = [record({"id": n}, f"stream {n}") for n in range(1_000)]
+    sync(cache, plans, [[*lines, state(1, "stream 7")], [state(2, "stream 999")]])
+    assert len(cache) == 1_000
+    assert ids(cache, "stream 999") == [999]
+    assert sum(len(item) for item in replay(cache) if isinstance(item, Records)) == 1_000
