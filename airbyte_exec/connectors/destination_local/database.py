@@ -15,6 +15,9 @@ from airbyte_exec.connectors.destination_local.settings import Settings
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+MEMORY = "768MB"
+"""What DuckDB keeps in memory at most; by default it is four fifths of the machine's."""
+
 _WAL_BEFORE_CHECKPOINT = "256MB"
 """A checkpoint writes the rows once more. By default there would be one for each flush."""
 
@@ -49,6 +52,7 @@ def connect(path: Path) -> DuckDBPyConnection:
         raise wrong_config(f"The DuckDB file {path} cannot be opened.") from error
 
     database.execute(f"SET wal_autocheckpoint = '{_WAL_BEFORE_CHECKPOINT}'")
+    database.execute(f"SET memory_limit = '{MEMORY}'")
     return database
 
 

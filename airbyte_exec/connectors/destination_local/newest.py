@@ -17,6 +17,7 @@ from airbyte_exec.caches._arrow import Piece, Pieces
 from airbyte_exec.caches._schema import sql_type
 from airbyte_exec.caches._sql import listed, literal
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
+from airbyte_exec.connectors.destination_local.database import MEMORY
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -54,7 +55,7 @@ def open_scratch_database(scratch: Path) -> DuckDBPyConnection:
     """Return a database in memory that spills into `scratch`."""
     import duckdb
 
-    return duckdb.connect(":memory:", config={"temp_directory": str(scratch / "spill")})
+    return duckdb.connect(":memory:", config={"temp_directory": str(scratch / "spill"), "memory_limit": MEMORY})
 
 
 def _blocks(parts: Sequence[Path]) -> Iterator[bytes]:
@@ -65,6 +66,13 @@ def _blocks(parts: Sequence[Path]) -> Iterator[bytes]:
 
 
 def _load(database: DuckDBPyConnection, stream: ConfiguredStream, number: int, block: bytes) -> None:
+    insert = "INSERT INTO rows VALUES (?, ?, ?, ?, ?)"
+    if len(block) > 2 * _BLOCK_BYTES:
+        # Its last line is a huge one: DuckDB would hold several copies of it. An empty line keeps its place.
+        head, last = block[:-1].rpartition(b"\n")[::2]
+        database.execute(insert, [number, head.count(b"\n") + 1 + bool(head), *_odd_row(stream, last.decode())])
+        block = head + b"\n\n"
+
     pieces = Pieces([Piece(block, "")])
     database.register("pieces", pieces)
     database.execute(
@@ -81,9 +89,9 @@ def _load(database: DuckDBPyConnection, stream: ConfiguredStream, number: int, b
         f"CASE WHEN {all_null} THEN NULL ELSE to_json([{keys}])::VARCHAR END, {cursor}, "
         f"{_extract((DELETED,))} IS NOT NULL FROM lines WHERE json_valid(text)"
     )
-    odd = database.execute("SELECT line, text FROM lines WHERE NOT json_valid(text)").fetchall()
+    odd = database.execute("SELECT line, text FROM lines WHERE text <> '' AND NOT json_valid(text)").fetchall()
     for line, text in odd:
-        database.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", [number, line, *_odd_row(stream, text)])
+        database.execute(insert, [number, line, *_odd_row(stream, text)])
 
 
 def _extract(path: Sequence[str]) -> str:
