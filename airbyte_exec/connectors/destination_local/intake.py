@@ -34,6 +34,7 @@ class _Pending:
 
     batches: dict[StreamId, list[bytes]] = field(default_factory=dict)
     size: int = 0
+    rows: Counter[StreamId] = field(default_factory=Counter)
     states: list[bytes] = field(default_factory=list)
 
 
@@ -126,8 +127,8 @@ class Intake:
 
             pending.batches.setdefault(stream, []).append(lines)
             pending.size += len(lines)
+            pending.rows[stream] += count
             self._uncounted[stream] += count
-            self.rows[stream] += count
 
     def _counted(self, state: State) -> bytes:
         """Return the line to echo, with the count of records since the last state of its stream, or of all streams."""
@@ -146,7 +147,7 @@ class Intake:
 
         descriptor = trace.stream_status.stream_descriptor
         stream = self._known(StreamId(descriptor.name, descriptor.namespace))
-        if stream is not None:
+        if stream is not None and self._statuses.get(stream) not in ("COMPLETE", "INCOMPLETE"):  # these are final
             self._statuses[stream] = trace.stream_status.status.value
 
     def _known(self, stream: StreamId) -> StreamId | None:
@@ -164,7 +165,7 @@ class Intake:
             log("WARN", f"stdin: {what} is ignored ({len(item.line)} bytes).")
 
     def _refuse(self, item: Malformed) -> None:
-        if item.type in ("LOG", "CONTROL", "TRACE"):
+        if item.type not in ("RECORD", "STATE", None):
             log("WARN", f"stdin, line {item.line_no}: a broken {item.type} is ignored: {item.reason}.")
             return
 
@@ -178,6 +179,7 @@ class Intake:
         pending, self._pending = self._pending, _Pending()
         if pending.batches:
             self._store.write(pending.batches)
+            self.rows += pending.rows
 
         if pending.states:
             write_lines(pending.states)
