@@ -14,6 +14,8 @@ JOBS ?= 2
 # Further arguments for pytest: make test ARGS="-k state"
 ARGS ?=
 PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
+# Tests and connectors are many short processes: without compiled modules each one would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 FAST := not real and not docker and not slow
 
 .PHONY: help setup demo check format test test-fast test-pythons bench wheel-test docs clean
