@@ -15,7 +15,6 @@ from airbyte_exec.callbacks import ConfigChangeCallback
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.executors.base import Executor
 
-
 Core = TypeVar("Core", bound=ConnectorCore)
 
 
