@@ -11,6 +11,9 @@ STAMP := .venv/.made
 PYTHONS := 3.11 3.12 3.13
 # How many tests run at once.
 JOBS ?= 2
+# How many syncs are killed, and the seed of the first.
+NUMBER ?= 200
+SEED ?= 1
 # Further arguments for pytest: make test ARGS="-k state"
 ARGS ?=
 PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
@@ -18,7 +21,7 @@ PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not real and not docker and not slow
 
-.PHONY: help setup demo check format test test-fast test-pythons bench wheel-test docs clean
+.PHONY: help setup demo check format test test-fast test-pythons bench kills wheel-test docs clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -62,6 +65,9 @@ test-pythons: $(PYTHONS:%=.venvs/%/.made)  ## the fast tests on each supported P
 
 bench: $(STAMP)  ## measure against the limits and against PyAirbyte: make bench CASE=straight RECORDS=500000
 	@$(BIN)/python -m bench $(if $(CASE),--case $(CASE)) $(if $(RECORDS),--records $(RECORDS)) $(ARGS)
+
+kills: $(STAMP)  ## kill parts of syncs at random moments: make kills NUMBER=200 SEED=1
+	@PYTHONPATH=tests:tests/crash $(BIN)/python tests/crash/kills.py --number $(NUMBER) --seed $(SEED)
 
 wheel-test: $(STAMP)  ## build sdist and wheel, install the wheel alone and use it from another folder
 	@scripts/wheel-test
