@@ -43,7 +43,7 @@ def test_a_kill_before_any_change_on_disk_leaves_the_store_right(
 ) -> None:
     steps = crash_at_every_step(tmp_path, chosen, mode, kind)
 
-    assert len(steps) > 8
+    assert len(steps) >= 8
     assert [s["code"] for s in steps] == [-9] * (len(steps) - 1) + [0]
     new, pets = ([10, 11, 12], [17]) if kind == "replace" else ([0, 1, 2, 10, 11, 12], [7, 17])
     for step in steps:
