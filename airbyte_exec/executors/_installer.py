@@ -51,12 +51,17 @@ class Outcome:
     @property
     def wants_other_python(self) -> bool:
         """Whether the installer failed because some package does not support this Python."""
-        return self.exit_code not in (0, None) and bool(_OTHER_PYTHON.search(self.text))
+        return self.exit_code not in (0, None) and bool(_OTHER_PYTHON.search(_unwrapped(self.text)))
 
     @property
     def not_found(self) -> bool:
         """Whether the index has no package of that name."""
-        return bool(_NO_PACKAGE.search(self.text))
+        return bool(_NO_PACKAGE.search(_unwrapped(self.text)))
+
+
+def _unwrapped(text: str) -> str:
+    """Return what uv folds to the width of a terminal as one line, without the bars that lead its lines."""
+    return re.sub(r"\s*\n[\s│├╰─▶]*", " ", text)
 
 
 class Uv:

@@ -262,6 +262,13 @@ def test_a_connector_that_supports_no_python_here_says_what_it_needs(tmp_path: P
     assert leftovers(executor) == []
 
 
+@pytest.mark.parametrize("width", range(24, 130))
+def test_a_reason_is_understood_however_the_installer_folds_its_lines(width: int) -> None:
+    reason = "Because the current Python version (3.12.1) does not satisfy Python>=3.52, we can conclude that"
+    folded = textwrap.fill(reason, width, initial_indent="  ╰─▶ ", subsequent_indent="      ")
+    assert _installer.Outcome(1, folded).wants_other_python
+
+
 def test_a_python_given_by_path_is_used(tmp_path: Path, root: Path) -> None:
     executor = venv_executor(root, write_wheel(tmp_path), use_python=Path(sys.executable))
     executor.ensure_installation()
