@@ -15,14 +15,13 @@ import anyio
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.config import Resolved, resolve_config, validate_against
-from airbyte_exec._connector.opening import open_session
 from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions, effective
-from airbyte_exec._connector.session import Session
 from airbyte_exec.callbacks import ConfigChangeCallback
 from airbyte_exec.executors.base import Executor
 from airbyte_exec.secrets.masking import Masker
 
 if TYPE_CHECKING:
+    from airbyte_exec._connector.session import Session
     from airbyte_exec.protocol.models import AirbyteMessage, ConnectorSpecification
 
 
@@ -173,6 +172,9 @@ class ConnectorCore:
         with_config: bool = True,
     ) -> AsyncIterator[Session]:
         """Run a command of the connector for as long as the block lasts."""
+        # Only here: a source that is merely named starts no process, and need not load what does.
+        from airbyte_exec._connector.opening import open_session
+
         resolved = resolve_config(self.config, self._schema) if with_config else Resolved()
         running: list[Session] = []
 

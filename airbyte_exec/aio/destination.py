@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.options import running_with
 from airbyte_exec._engine.options import DEFAULT_WRITE_OPTIONS, WriteOptions, WriteOverrides
-from airbyte_exec.aio._flows import choose_flow
 from airbyte_exec.strategies import WriteStrategy
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ class AsyncDestination(ConnectorCore):
         **overrides: Unpack[WriteOverrides],
     ) -> WriteResult:
         """Write data from a source, or data that was already read; see `Destination.write`."""
+        from airbyte_exec.aio._flows import choose_flow
+
         flow = choose_flow(
             self,
             source_data,

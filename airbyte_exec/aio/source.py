@@ -11,7 +11,6 @@ from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.options import SessionOptions, running_with
-from airbyte_exec._connector.session import Session
 from airbyte_exec._engine.options import (
     DEFAULT_WRITE_OPTIONS,
     WriteOptions,
@@ -24,6 +23,7 @@ from airbyte_exec.strategies import WriteStrategy
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
+    from airbyte_exec._connector.session import Session
     from airbyte_exec.caches import CacheBase
     from airbyte_exec.protocol.catalog import CatalogPlan, Overrides
     from airbyte_exec.protocol.models import (

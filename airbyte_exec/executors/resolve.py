@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec.executors.base import Executor
@@ -21,7 +21,10 @@ from airbyte_exec.executors.bundled import BUNDLED, BundledExecutor
 from airbyte_exec.executors.local import PathExecutor, find_executable
 from airbyte_exec.executors.noop import NoOpExecutor
 from airbyte_exec.executors.venv import INSTALL_TIMEOUT, VenvExecutor
-from airbyte_exec.registry import ConnectorMetadata, InstallType, get_connector_metadata
+from airbyte_exec.registry import InstallType, get_connector_metadata
+
+if TYPE_CHECKING:
+    from airbyte_exec.registry import ConnectorMetadata
 
 logger = logging.getLogger(__name__)
 

@@ -30,10 +30,11 @@ from airbyte_exec.executors import _installer, _pythons, _site
 from airbyte_exec.executors._installation import Wanted, install, shown
 from airbyte_exec.executors.base import Executor, Launch
 from airbyte_exec.executors.local import check_executable
-from airbyte_exec.registry import ConnectorMetadata
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
+    from airbyte_exec.registry import ConnectorMetadata
 
 logger = logging.getLogger(__name__)
 

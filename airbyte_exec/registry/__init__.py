@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import difflib
 import logging
-
-from pydantic import ValidationError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec.registry.document import Entry, load_entries, load_spec, location
-from airbyte_exec.registry.models import ApiDocsUrl, ConnectorMetadata, InstallType, Language
+from airbyte_exec.registry.kinds import InstallType, Language
+
+if TYPE_CHECKING:
+    from airbyte_exec.registry.models import ApiDocsUrl, ConnectorMetadata
 
 __all__ = [
     "ApiDocsUrl",
@@ -29,6 +32,15 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+_MODELS = frozenset({"ApiDocsUrl", "ConnectorMetadata"})
+
+
+def __getattr__(name: str) -> Any:
+    # The models need pydantic, whose import takes longer than all else that `get_source` needs.
+    if name in _MODELS:
+        return getattr(import_module(f"{__name__}.models"), name)
+
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def get_connector_metadata(name: str) -> ConnectorMetadata | None:
@@ -76,6 +88,10 @@ def get_connector_api_docs_urls(connector_name: str) -> list[ApiDocsUrl]:
         AirbyteConnectorNotRegisteredError: the registry does not know the name, or is turned off.
         AirbyteConnectorRegistryError: the registry cannot be read.
     """
+    from pydantic import ValidationError
+
+    from airbyte_exec.registry.models import ApiDocsUrl
+
     entry = _find(load_entries() or {}, connector_name)
     found: dict[str, ApiDocsUrl] = {}
 
@@ -107,6 +123,8 @@ def _find(entries: dict[str, Entry], name: str) -> Entry:
 
 
 def _metadata(entry: Entry) -> ConnectorMetadata:
+    from airbyte_exec.registry.models import ConnectorMetadata
+
     name = entry.connector_name
     pypi = (entry.remote_registries or {}).get("pypi") or {}
     package = pypi.get("packageName") if pypi.get("enabled") else None
