@@ -75,9 +75,12 @@ def running_with(options: SessionOptions) -> Iterator[None]:
     A sync asks connectors for their specs, lets them check and discover, and all of that at times that nobody can
     foresee: a connector that changes its config is asked anew.
     """
+    from airbyte_exec._process import kept_guardian  # not before something is run
+
     token = _of_this_sync.set(options)
     try:
-        yield
+        with kept_guardian():
+            yield
     finally:
         _of_this_sync.reset(token)
 

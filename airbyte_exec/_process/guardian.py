@@ -53,6 +53,7 @@ class Guardian:
         self._in_exchange = False
         self._folders: dict[str, str] = {}
         self._children: dict[str, _Entry] = {}
+        self._kept = 0
 
     def forget_in_fork(self) -> None:
         """Let go of the parent's guardian."""
@@ -75,12 +76,28 @@ class Guardian:
         """Tell it that a run has ended and left nothing; the last one ends it, for it has nothing more to do."""
         with self._lock:
             self._folders.pop(run_id)
-            if self._folders:
+            if self._folders or self._kept:
                 self._tell({"do": "close_run", "run": run_id})
-            elif self._link is not None:
-                link, self._link = self._link, None
-                self._in_exchange = False
-                link.kill()
+            else:
+                self._stop()
+
+    def keep(self) -> None:
+        """Stay when the last run has ended, because another one is to come soon."""
+        with self._lock:
+            self._kept += 1
+
+    def keep_no_more(self) -> None:
+        """End with the last run again."""
+        with self._lock:
+            self._kept -= 1
+            if not self._folders and not self._kept:
+                self._stop()
+
+    def _stop(self) -> None:
+        if self._link is not None:
+            link, self._link = self._link, None
+            self._in_exchange = False
+            link.kill()
 
     def add_child(self, token: str, entry: _Entry) -> None:
         """Tell it of a child, before that executes."""
@@ -238,6 +255,18 @@ class Guard:
                 os.close(handle)
 
             _guardian.revive()
+
+
+@contextmanager
+def kept_guardian() -> Iterator[None]:
+    """Let all runs of the block, one after the other, have the same guardian: its start is a tenth of a short sync."""
+    owner = os.getpid()
+    _guardian.keep()
+    try:
+        yield
+    finally:
+        if os.getpid() == owner:
+            _guardian.keep_no_more()
 
 
 @contextmanager

@@ -33,6 +33,7 @@ _RECORD_BEGINS = {
     text: re.compile(rb"\n(?!" + re.escape(text) + rb")") for text in (b'{"type":"RECORD"', b'{"type": "RECORD"')
 }
 _BYTE_SAID = re.compile(r"\(byte ([0-9]+)\)$")
+_HEAD_LOOKED_AT = 300
 _ODD_AT = (b"N", b"I", b"-")  # NaN, Infinity, -Infinity: where the decoder stops at them
 _INDEX_SAID = re.compile(r"at `\$\[([0-9]+)\]")
 
@@ -61,7 +62,7 @@ def items_of(block: bytes, before: int) -> tuple[list[Item], int]:
 
 def _decoded(block: bytes, number: int) -> Sequence[Line] | None:
     """Decode a block at once, or return None where it has to be taken in pieces."""
-    if not block.startswith(b"{") or _ODD_NEWLINE.search(block, 0, len(block) - 1) is not None:
+    if not block.startswith(b"{") or not _is_even(block, number):
         return None
 
     try:
@@ -70,6 +71,19 @@ def _decoded(block: bytes, number: int) -> Sequence[Line] | None:
         return None
 
     return envelopes if len(envelopes) == number and utf8_error(block) is None else None
+
+
+def _is_even(block: bytes, number: int) -> bool:
+    """Return whether every newline but the last stands between `}` and `{`.
+
+    A connector begins each record in the same way: that long text is found many times as fast as a short one, and where
+    there are as many of it as lines, nothing else has to be looked for.
+    """
+    data = block.find(b'"data"', 0, min(block.find(b"\n"), _HEAD_LOOKED_AT))
+    if data > 0 and block.count(b"}\n" + block[:data]) == number - 1:
+        return True
+
+    return _ODD_NEWLINE.search(block, 0, len(block) - 1) is None
 
 
 class _Block:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from airbyte_exec._process import _sweep, guardian, guardian_link, open_child, open_guard
+from airbyte_exec._process import _sweep, guardian, guardian_link, kept_guardian, open_child, open_guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +131,29 @@ def test_the_guardian_ends_with_the_last_run_and_is_reaped() -> None:
     assert guardian._guardian._link is None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_runs_that_follow_one_another_in_a_block_share_a_guardian_which_ends_with_the_block() -> None:
+    with kept_guardian():
+        with open_guard():
+            pid = link_of_this_process().pid
+
+        with kept_guardian(), open_guard():
+            assert link_of_this_process().pid == pid
+
+    assert guardian._guardian._link is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_guardian_that_is_kept_ends_with_the_run_that_outlives_the_block() -> None:
+    with open_guard():
+        with kept_guardian():
+            pid = link_of_this_process().pid
+
+        assert link_of_this_process().pid == pid
+
+    assert guardian._guardian._link is None
 
 
 def test_a_runs_folder_is_private_and_gone_after_the_run_even_if_a_connector_locked_it(
