@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from airbyte_exec.caches import CacheBase, DuckDBCache, get_default_cache, new_local_cache
     from airbyte_exec.datasets import CachedDataset
     from airbyte_exec.destinations import Destination, get_destination
+    from airbyte_exec.executors.docker.options import DockerOptions
     from airbyte_exec.records import StreamRecord
     from airbyte_exec.registry import get_available_connectors
     from airbyte_exec.results import ReadResult, WriteResult
@@ -50,6 +51,7 @@ _HOMES = {
     "CacheBase": "caches",
     "CachedDataset": "datasets",
     "Destination": "destinations",
+    "DockerOptions": "executors.docker.options",
     "DuckDBCache": "caches",
     "NameMapping": "_engine.options",
     "Progress": "_engine.progress",
@@ -95,6 +97,7 @@ __all__ = [
     "CacheBase",
     "CachedDataset",
     "Destination",
+    "DockerOptions",
     "DuckDBCache",
     "NameMapping",
     "Progress",

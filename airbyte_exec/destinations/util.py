@@ -8,6 +8,7 @@ from typing import Any
 from airbyte_exec.callbacks import ConfigChangeCallback
 from airbyte_exec.destinations.base import Destination
 from airbyte_exec.executors import resolve_executor
+from airbyte_exec.executors.docker.options import DockerOptions
 
 
 def get_destination(
@@ -21,6 +22,7 @@ def get_destination(
     local_executable: Path | str | None = None,
     docker_image: bool | str | None = None,
     use_host_network: bool = False,
+    docker_options: DockerOptions | None = None,
     install_if_missing: bool = True,
     install_root: Path | None = None,
     no_executor: bool = False,
@@ -32,12 +34,13 @@ def get_destination(
         name: the connector's name, such as `destination-local`.
         config: its config; it is checked when it is first used.
         config_change_callback: called with each config that the connector makes by itself.
-        version: the version to install.
+        version: the version to install, or the tag of the image.
         use_python: install from PyPI with this Python: True for one that fits, a path, or a version such as `3.11`.
         pip_url: what to install in the place of the package of that name.
         local_executable: a program to run: a path, or a name on PATH.
-        docker_image: an image to run.
+        docker_image: an image to run, with or without its tag; True for `airbyte/NAME`.
         use_host_network: let the image use this machine's network.
+        docker_options: how the containers of the image are made.
         install_if_missing: install it now where it is not there.
         install_root: where to install it.
         no_executor: describe the connector only.
@@ -57,6 +60,7 @@ def get_destination(
         local_executable=local_executable,
         docker_image=docker_image,
         use_host_network=use_host_network,
+        docker_options=docker_options,
         install_if_missing=install_if_missing,
         install_root=install_root,
         no_executor=no_executor,

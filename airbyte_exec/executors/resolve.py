@@ -11,13 +11,14 @@ import logging
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec.executors.base import Executor
 from airbyte_exec.executors.bundled import BUNDLED, BundledExecutor
+from airbyte_exec.executors.docker import DEFAULT_DOCKER_OPTIONS, DockerExecutor, DockerOptions
 from airbyte_exec.executors.local import PathExecutor, find_executable
 from airbyte_exec.executors.noop import NoOpExecutor
 from airbyte_exec.executors.venv import INSTALL_TIMEOUT, VenvExecutor
@@ -42,6 +43,7 @@ class Request:
     local_executable: Path | str | bool | None = None
     docker_image: bool | str | None = None
     use_host_network: bool = False
+    docker_options: DockerOptions | None = None
     source_manifest: bool | dict[str, Any] | Path | str | None = None
     install_if_missing: bool = True
     install_root: Path | None = None
@@ -82,12 +84,16 @@ RULES: tuple[Rule, ...] = (
         "`version` and `local_executable` do not go together: an executable is the version that it is.",
     ),
     (
-        lambda r: r.version and isinstance(r.docker_image, str) and ":" in r.docker_image.rpartition("/")[2],
+        lambda r: r.version and isinstance(r.docker_image, str) and _has_tag(r.docker_image),
         "`version` and a `docker_image` with a tag do not go together.",
     ),
     (
         lambda r: r.use_python is False and r.pip_url,
         "`use_python=False` asks for an image, and `pip_url` for a Python package.",
+    ),
+    (
+        lambda r: r.use_host_network and r.docker_options and r.docker_options.network not in (None, "host"),
+        "`use_host_network` and another `network` in `docker_options` do not go together.",
     ),
 )
 """What must not hold of the arguments, and what is said if it does; the first one counts."""
@@ -102,6 +108,7 @@ def resolve_executor(
     local_executable: Path | str | bool | None = None,
     docker_image: bool | str | None = None,
     use_host_network: bool = False,
+    docker_options: DockerOptions | None = None,
     source_manifest: bool | dict[str, Any] | Path | str | None = None,
     install_if_missing: bool = True,
     install_root: Path | None = None,
@@ -113,15 +120,16 @@ def resolve_executor(
 
     Parameters:
         name: the connector's name, `source-…` or `destination-…`.
-        version: the version to install from PyPI.
+        version: the version to install from PyPI, or the tag of the image.
         use_python: install from PyPI with this Python: True for one that fits, a path, or a version such as
             `3.11`. False asks for an image.
         pip_url: what to install, as arguments of `pip install`.
         local_executable: a path, the name of a program on PATH, or True for the program called `name`.
-        docker_image: an image; not available in this version.
+        docker_image: an image, with or without its tag; True for `airbyte/NAME`.
         use_host_network: for images; a process of this machine uses its network anyway.
+        docker_options: for images: how their containers are made.
         source_manifest: a manifest; not available in this version.
-        install_if_missing: install a Python connector now; else it must be there when it is started.
+        install_if_missing: install a Python connector, or pull an image, now; else it must be there when it is started.
         install_root: the folder for the environments of Python connectors.
         no_executor: the connector is described and never run.
         extra_requirements: further requirements for the environment of a Python connector, one a string.
@@ -143,6 +151,7 @@ def resolve_executor(
         local_executable=local_executable,
         docker_image=docker_image,
         use_host_network=use_host_network,
+        docker_options=docker_options,
         source_manifest=source_manifest,
         install_if_missing=install_if_missing,
         install_root=install_root,
@@ -188,10 +197,27 @@ def _noop(request: Request) -> Executor | None:
 
 
 def _docker(request: Request) -> Executor | None:
-    if request.docker_image or request.use_python is False:
-        raise _not_available(request.name, "Running a connector from an image")
+    if not request.docker_image and request.use_python is not False:
+        return None
 
-    return None
+    repository = request.docker_image if isinstance(request.docker_image, str) else f"airbyte/{request.name}"
+    return _image(request, repository)
+
+
+def _image(request: Request, repository: str, *, metadata: ConnectorMetadata | None = None) -> DockerExecutor:
+    tag = request.version or (metadata.latest_available_version if metadata else None) or "latest"
+    options = request.docker_options or DEFAULT_DOCKER_OPTIONS
+    return DockerExecutor(
+        request.name,
+        repository if _has_tag(repository) else f"{repository}:{tag}",
+        metadata=metadata,
+        options=replace(options, network="host") if request.use_host_network else options,
+    )
+
+
+def _has_tag(image: str) -> bool:
+    # What stands before the last slash may be a registry with its port.
+    return ":" in image.rpartition("/")[2] or "@" in image
 
 
 def _manifest(request: Request) -> Executor | None:
@@ -245,9 +271,8 @@ def _registered(request: Request) -> Executor:
     if metadata is None or metadata.default_install_type is InstallType.PYTHON:
         return _venv(request, metadata)
 
-    is_manifest = metadata.default_install_type is InstallType.YAML
-    kind = "from a manifest" if is_manifest else "from an image"
-    raise _not_available(request.name, f"{request.name} is not on PyPI, and running a connector {kind}")
+    # The registry has an image of every connector, also of one that is a manifest and nothing else.
+    return _image(request, metadata.docker_repository or f"airbyte/{request.name}", metadata=metadata)
 
 
 def _venv(request: Request, metadata: ConnectorMetadata | None) -> VenvExecutor:
@@ -291,7 +316,7 @@ def _ask_registry(name: str) -> ConnectorMetadata | None:
 def _not_available(name: str, what: str) -> exc.PyAirbyteInputError:
     return exc.PyAirbyteInputError(
         message=f"{what} is not available in this version.",
-        guidance="Use a connector from PyPI (`pip_url`), or an executable (`local_executable`).",
+        guidance="Use its image (`docker_image=True`), a connector from PyPI, or an executable (`local_executable`).",
         context={"connector_name": name},
     )
 

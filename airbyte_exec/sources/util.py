@@ -8,6 +8,7 @@ from typing import Any
 
 from airbyte_exec.callbacks import ConfigChangeCallback
 from airbyte_exec.executors import resolve_executor
+from airbyte_exec.executors.docker.options import DockerOptions
 from airbyte_exec.sources.base import Source
 
 
@@ -23,6 +24,7 @@ def get_source(
     local_executable: Path | str | None = None,
     docker_image: bool | str | None = None,
     use_host_network: bool = False,
+    docker_options: DockerOptions | None = None,
     source_manifest: bool | dict[str, Any] | Path | str | None = None,
     install_if_missing: bool = True,
     install_root: Path | None = None,
@@ -36,12 +38,13 @@ def get_source(
         config: its config; it is checked when it is first used.
         config_change_callback: called with each config that the connector makes by itself.
         streams: the streams to select; `"*"` for all.
-        version: the version to install.
+        version: the version to install, or the tag of the image.
         use_python: install from PyPI with this Python: True for one that fits, a path, or a version such as `3.11`.
         pip_url: what to install in the place of the package of that name.
         local_executable: a program to run: a path, or a name on PATH.
-        docker_image: an image to run.
+        docker_image: an image to run, with or without its tag; True for `airbyte/NAME`.
         use_host_network: let the image use this machine's network.
+        docker_options: how the containers of the image are made.
         source_manifest: a manifest to run.
         install_if_missing: install it now where it is not there.
         install_root: where to install it.
@@ -62,6 +65,7 @@ def get_source(
         local_executable=local_executable,
         docker_image=docker_image,
         use_host_network=use_host_network,
+        docker_options=docker_options,
         source_manifest=source_manifest,
         install_if_missing=install_if_missing,
         install_root=install_root,
