@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from local_destination import FORMATS, Local, record, records, state, status, stream
+from local_destination import FORMATS, MODES, Local, record, records, state, status, stream
 
 from airbyte_exec.connectors.destination_local.names import file_name
 
@@ -148,6 +148,26 @@ def test_typed_formats_keep_large_integers_exactly(local: Local) -> None:
     local.write([stream(mode="append_dedup")], record({"id": 10**37, "at": 1}))
 
     assert local.ids() == sorted(numbers)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_times_are_times_from_the_first_write_on(tmp_path: Path, mode: str) -> None:
+    kinds = {"seen": ("date-time", {}), "alone": ("date-time", {"airbyte_type": "timestamp_without_timezone"})}
+    properties = {name: {"type": "string", "format": form, **more} for name, (form, more) in kinds.items()}
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}, "at": {"type": "integer"}, **properties}}
+    local = Local(tmp_path, "duckdb")
+    for n in range(2):
+        done = local.write(
+            [stream(mode=mode, json_schema=schema)], record({"id": n, "seen": "2026-01-02T03:04:05+02:00"})
+        )
+        assert done.exit_code == 0, done.errors
+        with duckdb.connect(local.path, read_only=True) as database:
+            types = {row[0]: row[1] for row in database.execute("DESCRIBE users").fetchall()}
+            seen = database.execute("SELECT epoch(seen) FROM users WHERE id = ?", [n]).fetchall()
+
+        assert types["_airbyte_extracted_at"] == types["seen"] == "TIMESTAMP WITH TIME ZONE"
+        assert types["alone"] == "TIMESTAMP"
+        assert seen == [(1767315845.0,)]
 
 
 def test_a_value_that_does_not_fit_is_null_and_named(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def changes(table: str, present: Mapping[str, str], wanted: Mapping[str, str]) -
 
 def widened(old: str, new: str) -> str:
     """Return the type that holds the values of both."""
-    new = _full_name(new)
+    new = full_name(new)
     if old in (new, "VARCHAR") or (old == "JSON" and new != "VARCHAR"):
         return old
 
@@ -51,12 +51,13 @@ def widened(old: str, new: str) -> str:
 def fitted(name: str, kind: str, present: Mapping[str, str]) -> str:
     """Return the expression that gives a value of a row the type of the table's column."""
     column, held = ident(name), present.get(name.lower(), kind)
-    if held == _full_name(kind):
+    if held == full_name(kind):
         return column
 
     return f"to_json({column})" if held == "JSON" else f"CAST({column} AS {held})"
 
 
-def _full_name(kind: str) -> str:
+def full_name(kind: str) -> str:
+    """Return the name of a type as DuckDB tells it of a column."""
     plain = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE", "TIMETZ": "TIME WITH TIME ZONE"}
     return plain.get(kind, kind).replace(", ", ",")

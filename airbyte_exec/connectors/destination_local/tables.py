@@ -19,7 +19,7 @@ from airbyte_exec.caches._sql import ident, listed
 from airbyte_exec.connectors.destination_local.catalog import ConfiguredStream
 from airbyte_exec.connectors.destination_local.columns import GENERATION, columns_for, definition_of, typed_columns
 from airbyte_exec.connectors.destination_local.database import connect, identifier
-from airbyte_exec.connectors.destination_local.evolving import changes, fitted
+from airbyte_exec.connectors.destination_local.evolving import changes, fitted, full_name
 from airbyte_exec.connectors.destination_local.failure import wrong_config
 from airbyte_exec.connectors.destination_local.loading import Loader
 from airbyte_exec.connectors.destination_local.merging import Merge
@@ -239,7 +239,7 @@ class TableStore:
         self._run([f"DROP TABLE {table}"] if table.lower() in self._types else [])
         self._run([f"CREATE TABLE {table} ({columns})"])
         self._dated.add(table)
-        self._types[table.lower()] = {name.lower(): kind for name, kind in wanted.items()}
+        self._types[table.lower()] = {name.lower(): full_name(kind) for name, kind in wanted.items()}
 
     def _evolve(self, table: str, wanted: Mapping[str, str]) -> None:
         present = self._types[table.lower()]
