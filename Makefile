@@ -21,7 +21,7 @@ PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not real and not docker and not slow
 
-.PHONY: help setup demo check format test test-fast test-pythons bench kills wheel-test docs clean
+.PHONY: help setup demo check format test test-fast test-pythons docker-images bench kills wheel-test docs clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -62,6 +62,9 @@ test-pythons: $(PYTHONS:%=.venvs/%/.made)  ## the fast tests on each supported P
 .venvs/%/.made: pyproject.toml scripts/bootstrap $(wildcard uv.lock)
 	@scripts/bootstrap .venvs/$* $*
 	@touch $@
+
+docker-images:  ## build the images of tests/docker, on BASE_IMAGE where no registry can be reached
+	@scripts/docker-images
 
 bench: $(STAMP)  ## measure against the limits and against PyAirbyte: make bench CASE=straight RECORDS=500000
 	@$(BIN)/python -m bench $(if $(CASE),--case $(CASE)) $(if $(RECORDS),--records $(RECORDS)) $(ARGS)
