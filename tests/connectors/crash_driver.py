@@ -8,6 +8,7 @@ step.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -19,6 +20,10 @@ from typing import Any
 from local_destination import Local, records, state, status, stream
 
 from airbyte_exec.connectors.destination_local.command import main
+
+# A write loads these when it first needs them: once here, and not in each of a hundred forks.
+for name in ("folders", "intake", "typed"):
+    importlib.import_module(f"airbyte_exec.connectors.destination_local.{name}")
 
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "open")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT

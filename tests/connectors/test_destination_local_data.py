@@ -245,15 +245,19 @@ def test_a_key_and_a_cursor_within_objects_are_found(local: Local) -> None:
     assert sorted((o["id"], o["at"]) for o in found) == [(1, "b"), (2, "a")]
 
 
+MANY = {("duckdb", "append_dedup"): 20_000, ("parquet", "overwrite"): 20_000}
+"""The two that do most for each stream: a table and its merge, a folder and its file with columns alone."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["overwrite", "append_dedup"])
 def test_20000_streams_most_of_them_empty(local: Local, mode: str) -> None:
-    names = [f"stream {n}" for n in range(20_000)]
+    names = [f"stream {n}" for n in range(MANY.get((local.format, mode), 2_000))]
     catalog = [stream(name, mode, generation=1, minimum=1 if mode == "overwrite" else 0) for name in names]
     done = local.write(catalog, records([1], names[7]), *(status(name) for name in names))
 
     assert done.exit_code == 0, done.errors
-    assert (local.ids(names[7]), local.rows(names[19_999])) == ([1], [])
+    assert (local.ids(names[7]), local.rows(names[-1])) == ([1], [])
 
 
 @pytest.mark.slow
