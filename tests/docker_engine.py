@@ -22,8 +22,10 @@ IMAGES = {
 }
 """The images of `make docker-images`, by the fixture that gives them."""
 
-OUR_LABEL_PREFIX = "airbyte-exec"
+RUN_LABEL = "airbyte-exec.run"
+PID_LABEL = "airbyte-exec.owner-pid"
 CLIENT_TIMEOUT = 60.0
+_NAMES = ("--format", "{{.Names}}")
 
 
 @cache
@@ -86,20 +88,15 @@ class Engine:
         return self.lines("ps", *flags, *(word for item in wanted for word in ("--filter", item)))
 
     def ours(self) -> list[dict[str, Any]]:
-        """Return every container with a label of the package's own, as `docker inspect` shows it."""
-        ids = self.lines("ps", "--all", "--quiet", "--no-trunc")
-        found = [json.loads(line) for line in self._inspect_each(ids)]
-        return [one for one in found if any(key.startswith(OUR_LABEL_PREFIX) for key in one["Config"]["Labels"] or {})]
+        """Return every container that the package made, as `docker inspect` shows it."""
+        ids = self.containers(f"label={RUN_LABEL}")
+        return [json.loads(line) for line in self._inspect_each(ids)]
 
     def left_by(self, pid: int) -> list[str]:
         """Return what is left of this test, and of the runs of a process: names of containers and volumes."""
-        names = []
-        for one in self.ours():
-            labels = one["Config"]["Labels"]
-            if labels.get("test") == self.label or str(pid) in labels.values():
-                names.append(one["Name"].lstrip("/"))
-
-        return names + self.lines("volume", "ls", "--quiet", "--filter", f"label=test={self.label}")
+        filters = (f"label=test={self.label}", f"label={PID_LABEL}={pid}")
+        containers = [name for item in filters for name in self.lines("ps", "--all", "--filter", item, *_NAMES)]
+        return containers + self.lines("volume", "ls", "--filter", filters[0], *_NAMES[:1], "{{.Name}}")
 
     def _inspect_each(self, ids: list[str]) -> list[str]:
         if not ids:

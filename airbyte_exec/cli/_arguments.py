@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 CONFIG_HELP = "its config: a JSON or YAML file, the JSON text itself ('{…}'), or - for stdin"
 PYTHON_HELP = "the Python that it is installed with: a version such as 3.11, or a path"
+CONNECTOR_HELP = "NAME, NAME==VERSION, pypi:PACKAGE, docker:IMAGE, path:FILE or bundled:NAME"
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -57,7 +58,7 @@ def add_connector(parser: argparse.ArgumentParser, what: str, *, config: bool = 
         what: `SOURCE`, `DESTINATION` or `CONNECTOR`.
         config: it has one.
     """
-    parser.add_argument("connector", metavar=what, help="NAME, NAME==VERSION, pypi:PACKAGE, path:FILE or bundled:NAME")
+    parser.add_argument("connector", metavar=what, help=CONNECTOR_HELP)
     if config:
         parser.add_argument("--config", "-c", metavar="FILE", help=CONFIG_HELP)
 

@@ -16,16 +16,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from airbyte_exec.cli import _failure, check, discover, read, spec, state, sync, write
+from airbyte_exec.cli import _failure, cache, check, discover, prune, read, spec, state, sync, write
 from airbyte_exec.cli._arguments import Parser, UsageError, add_common
 from airbyte_exec.cli._output import Output, StdoutClosed
 from airbyte_exec.cli._signals import Interrupted, Signals
 from airbyte_exec.version import get_version
 
-COMMANDS = (spec, check, discover, read, write, sync, state)
+COMMANDS = (spec, check, discover, read, write, sync, state, cache, prune)
+GROUPS = (state, cache)
 DESCRIPTION = "Run Airbyte connectors as child processes and move data between them."
 EPILOG = """A connector is named by one string: source-faker (on PATH, or what the registry says),
-pypi:airbyte-source-faker==7.2.1, path:./bin/source-x, or bundled:destination-local.
+pypi:airbyte-source-faker==7.2.1, docker:airbyte/source-faker:7.2.1, path:./bin/source-x, or
+bundled:destination-local.
 `airbyte-exec COMMAND --help` tells the rest."""
 
 
@@ -38,7 +40,7 @@ def make_parser() -> Parser:
         summary = (command.__doc__ or "").partition("\n")[0]
         own = commands.add_parser(command.__name__.rpartition(".")[2], help=summary, description=command.__doc__)
         command.add_arguments(own)
-        if command is not state:  # its own commands have them
+        if command not in GROUPS:  # its own commands have them
             add_common(own)
 
     return parser

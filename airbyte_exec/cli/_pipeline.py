@@ -16,6 +16,7 @@ from airbyte_exec.cli._arguments import (
     size,
     time_limits,
 )
+from airbyte_exec.cli._docker import expect_image, merged, plain_docker
 from airbyte_exec.cli._documents import read_config, read_document
 from airbyte_exec.exceptions import PyAirbyteInputError
 
@@ -37,11 +38,13 @@ class End:
         connector: the connector string.
         config: its config.
         python: the Python that it is installed with.
+        docker: how its containers are made, where it is an image: fields of `DockerOptions`.
     """
 
     connector: str
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     python: str | None = None
+    docker: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +89,12 @@ class Pipeline:
         else:
             given = set()
 
+        containers = plain_docker(args)
         changes = {name: value for name, value in said.items() if value is not None or name in given}
         return replace(
             self,
+            source=replace(self.source, docker=merged(self.source.docker, containers)),
+            destination=replace(self.destination, docker=merged(self.destination.docker, containers)),
             cursors={**self.cursors, **pairs_of("--cursor", args.cursor)},
             primary_keys={**self.primary_keys, **pairs_of("--primary-key", args.primary_key, primary_key)},
             options={**self.options, **plain_options(args)},
@@ -157,7 +163,12 @@ def _end(content: Any, role: str) -> End:
     if isinstance(config, str):
         config = read_config(config, f"{role}.config")
 
-    return End(connector=content["connector"], config=config, python=content.get("python"))
+    return End(
+        connector=content["connector"],
+        config=config,
+        python=content.get("python"),
+        docker=dict(content.get("docker", {})),
+    )
 
 
 def plain_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -200,15 +211,18 @@ def source_of(
     """Return the source of a command that has one connector, and the streams that it is about."""
     from airbyte_exec.cli._connectors import make_source
 
+    docker = plain_docker(args)
     source = make_source(
         args.connector,
         config,
         output,
         python=args.python,
+        docker=docker,
         options=session_options(args),
         cursors=pairs_of("--cursor", args.cursor),
         primary_keys=pairs_of("--primary-key", args.primary_key, primary_key),
     )
+    expect_image(docker, source)
     return source, names_of(args.streams) or "*"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from airbyte_exec.cli._arguments import add_connector, add_running
+from airbyte_exec.cli._docker import add_docker, plain_docker
 from airbyte_exec.cli._documents import read_config
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._signals import Signals
@@ -13,6 +14,7 @@ from airbyte_exec.cli._signals import Signals
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_connector(parser, "CONNECTOR")
+    add_docker(parser)
     add_running(parser)
     parser.set_defaults(run=run)
 
@@ -27,6 +29,7 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
         read_config(args.config, "--config"),
         output,
         python=args.python,
+        docker=plain_docker(args),
         options=session_options(args),
     )
 

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from airbyte_exec.cli._arguments import add_connector, add_running, add_strategy, add_streams
+from airbyte_exec.cli._docker import add_docker
 from airbyte_exec.cli._documents import read_config
 from airbyte_exec.cli._output import Output, visible
 from airbyte_exec.cli._signals import Signals
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_streams(parser)
     add_strategy(parser)
+    add_docker(parser)
     add_running(parser)
     parser.set_defaults(run=run)
 

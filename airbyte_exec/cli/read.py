@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airbyte_exec.cli._arguments import UsageError, add_connector, add_running, add_strategy, add_streams
 from airbyte_exec.cli._display import Watch, shown
+from airbyte_exec.cli._docker import add_docker
 from airbyte_exec.cli._documents import read_bytes, read_config
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._pipeline import cache_file, plain_options, source_of, strategy_of, write_options
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_streams(parser)
     add_strategy(parser)
+    add_docker(parser)
     add_running(parser)
     parser.set_defaults(run=run)
 

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from airbyte_exec.cli._arguments import add_connector, add_running
+from airbyte_exec.cli._docker import add_docker, plain_docker
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._signals import Signals
 
@@ -14,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_connector(parser, "CONNECTOR", config=False)
     parser.add_argument("--format", choices=["json", "yaml"], default="json", help="how it is printed")
+    add_docker(parser)
     add_running(parser)
     parser.set_defaults(run=run)
 
@@ -24,7 +26,9 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     from airbyte_exec.cli._pipeline import session_options
 
     options = session_options(args)
-    connector = make_connector(args.connector, None, output, python=args.python, options=options)
+    connector = make_connector(
+        args.connector, None, output, python=args.python, docker=plain_docker(args), options=options
+    )
     found = signals.run(connector.spec).to_dict()
     output.text(as_text(found, args.format))
     output.succeed(found)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_exec.cli._arguments import CONFIG_HELP, PYTHON_HELP, UsageError, add_running, add_strategy, add_streams
 from airbyte_exec.cli._display import Watch, megabytes, shown
+from airbyte_exec.cli._docker import add_docker, expect_image
 from airbyte_exec.cli._documents import read_config
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._pipeline import End, Pipeline, cache_file, is_pipeline_file, read_pipeline, strategy_of
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-check", dest="check", action="store_false", default=None, help="do not let them check their configs first"
     )
+    add_docker(parser)
     add_strategy(parser)
     add_streams(parser)
     state = parser.add_argument_group("state and cache")
@@ -149,6 +151,7 @@ def connectors_of(pipeline: Pipeline, output: Output) -> tuple[AsyncSource, Asyn
         pipeline.source.config,
         output,
         python=pipeline.source.python,
+        docker=pipeline.source.docker,
         options=session,
         cursors=pipeline.cursors,
         primary_keys=pipeline.primary_keys,
@@ -158,8 +161,10 @@ def connectors_of(pipeline: Pipeline, output: Output) -> tuple[AsyncSource, Asyn
         pipeline.destination.config,
         output,
         python=pipeline.destination.python,
+        docker=pipeline.destination.docker,
         options=session,
     )
+    expect_image({**pipeline.source.docker, **pipeline.destination.docker}, source, destination)
     return source, destination
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from airbyte_exec.cli._arguments import UsageError, add_connector, add_running
 from airbyte_exec.cli._display import Watch, shown
+from airbyte_exec.cli._docker import add_docker, expect_image, plain_docker
 from airbyte_exec.cli._documents import read_bytes, read_config
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._pipeline import plain_options, write_options
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["fail", "warn", "off"],
         help="what is done where somebody counts other than we do; warn by default",
     )
+    add_docker(parser)
     add_running(parser)
     parser.set_defaults(run=run)
 
@@ -64,7 +66,11 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     options = write_options(plain_options(args))
     name = "stdin" if args.input == "-" else Path(args.input).name
     with _Input(args.input) as lines:
-        destination = make_destination(args.connector, config, output, python=args.python, options=options.session)
+        docker = plain_docker(args)
+        destination = make_destination(
+            args.connector, config, output, python=args.python, docker=docker, options=options.session
+        )
+        expect_image(docker, destination)
         watch = Watch(f"{name} -> {destination.name}")
         output.roles[name] = "input"
         flow = LinesFlow(

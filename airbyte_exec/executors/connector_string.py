@@ -3,6 +3,7 @@
 source-faker                        by its name: what comes with the package, is on PATH, or is in the
 registry source-faker==7.2.1                 that version of it
 pypi:airbyte-source-faker==7.2.1    a package
+docker:airbyte/source-faker:7.2.1   an image
 path:./bin/source-x                 an executable
 bundled:destination-local           a connector that comes with this package
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)")
+_IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]*")
 _CONNECTOR_NAME = re.compile(r"(?:source|destination)-[a-z0-9-]+")
 PACKAGE_PREFIX = "airbyte-"
 
@@ -92,6 +94,17 @@ def _pypi(text: str) -> ConnectorRef:
     return ConnectorRef(name=package.removeprefix(PACKAGE_PREFIX), kwargs={"pip_url": shlex.quote(text)})
 
 
+def _docker(text: str) -> ConnectorRef:
+    repository = text.partition("@")[0]
+    # What stands before the last slash may be a registry with its port.
+    name = repository.rpartition("/")[2].partition(":")[0]
+
+    if not name or not _IMAGE.fullmatch(text):
+        raise _wrong(text, "This is no name of an image.", "Such as `docker:airbyte/source-faker:7.2.1`.")
+
+    return ConnectorRef(name=name, kwargs={"docker_image": text})
+
+
 def _path(text: str) -> ConnectorRef:
     path = Path(text).expanduser()
 
@@ -112,5 +125,10 @@ def _wrong(text: str, message: str, guidance: str | None) -> exc.PyAirbyteInputE
     return exc.PyAirbyteInputError(message=message, guidance=guidance, input_value=text)
 
 
-_SCHEMES: dict[str, Callable[[str], ConnectorRef]] = {"pypi": _pypi, "path": _path, "bundled": _bundled}
-_SCHEMES_HINT = "One of: NAME, pypi:PACKAGE, path:FILE, bundled:NAME."
+_SCHEMES: dict[str, Callable[[str], ConnectorRef]] = {
+    "pypi": _pypi,
+    "docker": _docker,
+    "path": _path,
+    "bundled": _bundled,
+}
+_SCHEMES_HINT = "One of: NAME, pypi:PACKAGE, docker:IMAGE, path:FILE, bundled:NAME."
