@@ -21,6 +21,7 @@ from airbyte_exec.executors.base import Executor
 from airbyte_exec.secrets.masking import Masker
 
 if TYPE_CHECKING:
+    from airbyte_exec._connector.opening import PreparedSession
     from airbyte_exec._connector.session import Session
     from airbyte_exec.protocol.models import AirbyteMessage, ConnectorSpecification
 
@@ -93,6 +94,14 @@ class ConnectorCore:
         """The config as the user gave it: the one that saved state belongs to."""
         return self._given if self._given is not None else self.config
 
+    def resolved_config(self) -> dict[str, Any]:
+        """Return the config with its secrets in it, as the connector is given it.
+
+        Raises:
+            PyAirbyteSecretNotFoundError: a reference leads nowhere.
+        """
+        return resolve_config(self.config, self._schema).config
+
     async def spec(self, *, refresh: bool = False) -> ConnectorSpecification:
         """Return the connector's specification; it is asked for once.
 
@@ -107,7 +116,9 @@ class ConnectorCore:
         return self._spec
 
     async def _known_spec(self) -> ConnectorSpecification | None:
-        known = await anyio.to_thread.run_sync(self.executor.known_spec)
+        known = await anyio.to_thread.run_sync(
+            self.executor.known_spec, abandon_on_cancel=self.executor.may_be_abandoned
+        )
         if known is None:
             return None
 
@@ -123,6 +134,8 @@ class ConnectorCore:
                 message=f"{self.name} ended without a SPEC message.", connector_name=self.name
             )
 
+        text = found.spec.model_dump_json(exclude_unset=True)
+        await anyio.to_thread.run_sync(self.executor.remember_spec, text)
         return found.spec
 
     async def validate_config(self, config: Mapping[str, Any] | None = None) -> None:
@@ -159,7 +172,9 @@ class ConnectorCore:
 
     async def ensure_installation(self) -> None:
         """Install the connector where that is needed and allowed."""
-        await anyio.to_thread.run_sync(self.executor.ensure_installation, abandon_on_cancel=False)
+        await anyio.to_thread.run_sync(
+            self.executor.ensure_installation, abandon_on_cancel=self.executor.may_be_abandoned
+        )
 
     @asynccontextmanager
     async def open(
@@ -172,19 +187,33 @@ class ConnectorCore:
         with_config: bool = True,
     ) -> AsyncIterator[Session]:
         """Run a command of the connector for as long as the block lasts."""
+        prepared = await self.prepare(command, catalog=catalog, state=state, options=options, with_config=with_config)
+        async with prepared.run() as session:
+            yield session
+
+    async def prepare(
+        self,
+        command: str,
+        *,
+        catalog: bytes | None = None,
+        state: bytes | None = None,
+        options: SessionOptions | None = None,
+        with_config: bool = True,
+    ) -> PreparedSession:
+        """Make a command of the connector ready to be started; what is returned must be run, or closed."""
         # Only here: a source that is merely named starts no process, and need not load what does.
-        from airbyte_exec._connector.opening import open_session
+        from airbyte_exec._connector.opening import prepare_session
 
         resolved = resolve_config(self.config, self._schema) if with_config else Resolved()
-        running: list[Session] = []
+        prepared: PreparedSession | None = None
 
         async def take(config: dict[str, Any]) -> None:
-            for session in running:
-                session.mask_also(Masker.for_config(config, self._schema))
+            if prepared is not None and prepared.session is not None:
+                prepared.session.mask_also(Masker.for_config(config, self._schema))
 
             await self._take_config(config)
 
-        async with open_session(
+        prepared = await prepare_session(
             self.executor,
             command,
             config=resolved.config if with_config else None,
@@ -194,9 +223,8 @@ class ConnectorCore:
             on_config=take,
             masker=resolved.masker,
             secret_variables=resolved.secret_variables,
-        ) as session:
-            running.append(session)
-            yield session
+        )
+        return prepared
 
     async def _ask(self, command: str, wanted: str, *, config: bool | None) -> AirbyteMessage | None:
         async with self.open(command, with_config=config is not None) as session:

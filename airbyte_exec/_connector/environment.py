@@ -39,8 +39,10 @@ def connector_environment(
         for name, value in ours.items()
         if name not in hidden and (allowed is None or name in allowed or name in ALWAYS)
     }
-    added = dict(PLATFORM)
-    if command in ("spec", "check", "discover"):
-        added["OPERATION_TYPE"] = command.upper()
+    return {**kept, **platform_environment(command)}
 
-    return {**kept, **added}
+
+def platform_environment(command: str) -> dict[str, str]:
+    """Return what the Airbyte platform tells a connector for one command: all of it that is not the machine's."""
+    asks = command in ("spec", "check", "discover")
+    return {**PLATFORM, "OPERATION_TYPE": command.upper()} if asks else dict(PLATFORM)

@@ -1,28 +1,36 @@
 """Starts one command of one connector with its files, and stops it, whatever happens.
 
+It has two steps, so that what takes time can be done for two connectors side by side: `prepare_session` puts everything
+in its place (files, a container), `PreparedSession.run` starts the child.
+
 The config is watched while it runs: a CONTROL message changes it, and so does a connector that writes its config file
 anew. A message is newer than what was in the file when it came.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec import logs
-from airbyte_exec._connector.environment import connector_environment
-from airbyte_exec._connector.files import ConnectorFiles, same_text
+from airbyte_exec._connector.environment import connector_environment, platform_environment
+from airbyte_exec._connector.files import ConfigFile, same_text
 from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions
 from airbyte_exec._connector.session import ConfigListener, Session
 from airbyte_exec._connector.stderr_log import StderrLog
-from airbyte_exec._process import Child, open_child, open_guard
-from airbyte_exec.executors.base import Executor
+from airbyte_exec._process import Child, Guard, open_child, open_guard
+from airbyte_exec.executors.base import Executor, Launch
+from airbyte_exec.executors.placement import Ending, Job, Placement
 from airbyte_exec.secrets.masking import Masker
+
+CLOSE_LIMIT = 20.0  # seconds that are waited for a container to be removed; what is not removed then is swept later
 
 
 @asynccontextmanager
@@ -48,54 +56,171 @@ async def open_session(
     Raises:
         AirbyteConnectorError: it cannot be started.
     """
-    launch = await anyio.to_thread.run_sync(executor.launch)
+    prepared = await prepare_session(
+        executor,
+        command,
+        config=config,
+        catalog=catalog,
+        state=state,
+        options=options,
+        on_config=on_config,
+        masker=masker,
+        secret_variables=secret_variables,
+    )
+    async with prepared.run() as session:
+        yield session
+
+
+async def prepare_session(
+    executor: Executor,
+    command: str,
+    *,
+    config: Mapping[str, Any] | None = None,
+    catalog: bytes | None = None,
+    state: bytes | None = None,
+    options: SessionOptions = DEFAULT_OPTIONS,
+    on_config: ConfigListener,
+    masker: Masker,
+    secret_variables: frozenset[str] = frozenset(),
+) -> PreparedSession:
+    """Put everything in its place for one command; the result must be run, or closed. See `open_session`.
+
+    Raises:
+        AirbyteConnectorError: it cannot be started.
+    """
     log = StderrLog(await anyio.to_thread.run_sync(logs.new_log_file, executor.name, command), masker)
-    with open_guard() as guard:
-        files = ConnectorFiles(guard.folder)
-        watch = _ConfigWatch(files, config, on_config)
-        argv = [*launch.argv, command]
-        if config is not None:
-            argv += ["--config", launch.show_path(files.add_config(config))]
+    texts = {"config": None if config is None else _as_json(config), "catalog": catalog, "state": state}
+    with ExitStack() as undo:
+        guard = undo.enter_context(open_guard())
+        undo.callback(log.close)
+        job = Job(
+            command=command,
+            files={name: text for name, text in texts.items() if text is not None},
+            environment=platform_environment(command),
+            folder=guard.folder,
+            run_id=guard.run_id,
+        )
+        placement = await anyio.to_thread.run_sync(executor.place, job, abandon_on_cancel=executor.may_be_abandoned)
+        try:
+            launch = await anyio.to_thread.run_sync(placement.prepare, abandon_on_cancel=placement.may_be_abandoned)
+        except BaseException:
+            await _close(placement)
+            raise
 
-        for name, content in (("catalog", catalog), ("state", state)):
-            if content is not None:
-                argv += [f"--{name}", launch.show_path(files.add(f"{name}.json", content))]
+        return PreparedSession(
+            executor.name,
+            command,
+            options=options,
+            launch=launch,
+            environment=connector_environment(command, allowed=options.environment, secret=secret_variables),
+            placement=placement,
+            watch=_ConfigWatch(ConfigFile(config, placement.config), config, on_config),
+            log=log,
+            guard=guard,
+            undo=undo.pop_all(),
+        )
 
-        environment = connector_environment(command, allowed=options.environment, secret=secret_variables)
+
+def _as_json(config: Mapping[str, Any]) -> bytes:
+    same_text(config)  # says what JSON does not know
+    return json.dumps(config).encode()
+
+
+async def _close(placement: Placement) -> None:
+    with anyio.move_on_after(CLOSE_LIMIT, shield=True):
+        await anyio.to_thread.run_sync(placement.close, abandon_on_cancel=placement.may_be_abandoned)
+
+
+@dataclass(kw_only=True)
+class _Parts:
+    options: SessionOptions
+    launch: Launch
+    environment: dict[str, str]
+    placement: Placement
+    watch: _ConfigWatch
+    log: StderrLog
+    guard: Guard
+    undo: ExitStack
+
+
+class PreparedSession:
+    """A command of a connector that is ready to be started."""
+
+    def __init__(self, connector: str, command: str, **parts: Any) -> None:
+        self.connector = connector
+        self.command = command
+        self.session: Session | None = None
+        self._parts = _Parts(**parts)
+
+    async def close(self) -> None:
+        """Leave nothing of it; a second time does nothing."""
+        await _close(self._parts.placement)
+        self._parts.undo.close()
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[Session]:
+        """Run it, once, for as long as the block lasts; leaving the block stops it and closes this.
+
+        Raises:
+            AirbyteConnectorError: it cannot be started.
+        """
+        parts = self._parts
         try:
             async with AsyncExitStack() as stack:
-                stack.callback(log.close)
-                if launch.cleanup is not None:
-                    stack.callback(launch.cleanup)
-
-                child = await _start(
-                    stack,
-                    executor.name,
-                    argv,
-                    env=launch.environment(environment),
-                    stdin=command == "write",
-                    guard=guard,
-                    grow_stdout=command == "read",
-                    grow_stdin=command == "write",
-                    hold_stdin=command == "write",
-                    kill_argv=launch.kill_argv,
-                    on_stderr=log.take,
-                    drain_timeout=options.limits.drain,
-                    stop_grace=options.limits.stop,
-                )
-                yield Session(
-                    child, connector=executor.name, command=command, options=options, on_config=watch.take, log=log
-                )
+                self.session = await self._start(stack)
+                yield self.session
         finally:
             with anyio.CancelScope(shield=True):
-                await watch.look()
+                try:
+                    await parts.watch.look()
+                finally:
+                    await self.close()
+
+    async def _start(self, stack: AsyncExitStack) -> Session:
+        parts, launch = self._parts, self._parts.launch
+        limits = parts.options.limits
+        is_write, is_read = self.command == "write", self.command == "read"
+        child = await _start(
+            stack,
+            self.connector,
+            launch.argv,
+            env=launch.environment(parts.environment),
+            stdin=is_write,
+            guard=parts.guard,
+            grow_stdout=is_read,
+            grow_stdin=is_write,
+            hold_stdin=is_write,
+            kill_argv=launch.kill_argv,
+            orphan_argv=launch.orphan_argv,
+            on_stderr=parts.log.take,
+            drain_timeout=limits.drain,
+            stop_grace=limits.stop if launch.stop_grace is None else min(limits.stop, launch.stop_grace),
+        )
+
+        async def ask_ending(exit_code: int) -> Ending:
+            return await anyio.to_thread.run_sync(
+                parts.placement.ending,
+                exit_code,
+                child.stderr_tail,
+                abandon_on_cancel=parts.placement.may_be_abandoned,
+            )
+
+        return Session(
+            child,
+            connector=self.connector,
+            command=self.command,
+            options=parts.options,
+            on_config=parts.watch.take,
+            log=parts.log,
+            ask_ending=ask_ending,
+        )
 
 
 class _ConfigWatch:
     """Tells of each config that a connector makes, once, in the order in which it makes them."""
 
-    def __init__(self, files: ConnectorFiles, config: Mapping[str, Any] | None, tell: ConfigListener) -> None:
-        self._files = files
+    def __init__(self, file: ConfigFile, config: Mapping[str, Any] | None, tell: ConfigListener) -> None:
+        self._file = file
         self._tell = tell
         self._last = None if config is None else same_text(config)
 
@@ -106,7 +231,7 @@ class _ConfigWatch:
 
     async def look(self) -> None:
         """Look at the config file."""
-        rewritten = await anyio.to_thread.run_sync(self._files.rewritten_config)
+        rewritten = await anyio.to_thread.run_sync(self._file.rewritten)
         if rewritten is not None:
             await self._changed(rewritten)
 
@@ -117,7 +242,7 @@ class _ConfigWatch:
             await self._tell(config)
 
 
-async def _start(stack: AsyncExitStack, connector: str, argv: list[str], **how: Any) -> Child:
+async def _start(stack: AsyncExitStack, connector: str, argv: Sequence[str], **how: Any) -> Child:
     try:
         return await stack.enter_async_context(open_child(argv, **how))
     except OSError as error:

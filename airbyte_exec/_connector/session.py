@@ -20,6 +20,7 @@ from airbyte_exec._connector.options import SessionOptions
 from airbyte_exec._connector.quarantine import Quarantine
 from airbyte_exec._connector.stderr_log import StderrLog
 from airbyte_exec._process import Child, ExitStatusLost
+from airbyte_exec.executors.placement import Ending
 from airbyte_exec.protocol.codec import LineDecoder, LineTooLongError
 from airbyte_exec.protocol.envelope import Item, Malformed, Message, Noise, Records, State
 from airbyte_exec.secrets.masking import Masker
@@ -44,6 +45,7 @@ class Session:
         options: SessionOptions,
         on_config: ConfigListener,
         log: StderrLog,
+        ask_ending: Callable[[int], Awaitable[Ending]] | None = None,
     ) -> None:
         self.child = child
         self.connector = connector
@@ -51,11 +53,13 @@ class Session:
         self.options = options
         self.facts = Facts()
         self.exit_code: int | None = None
+        self.ending: Ending | None = None
         self.bytes_read = 0
         self.tap: Callable[[Item], None] | None = None
         """Told of each item as it comes, before anything is done with it."""
         self._on_config = on_config
         self._log = log
+        self._ask_ending = ask_ending
         self._logger = logs.get_logger(connector)
         self._quarantine = Quarantine(options.quarantine, connector, command)
         self._waited = 0.0
@@ -110,7 +114,7 @@ class Session:
             AirbyteConnectorError: it did not exit in time, or how it ended cannot be told.
         """
         try:
-            self.exit_code = await self.child.finish(drain_timeout=self.options.limits.drain, exit_timeout=exit_timeout)
+            code = await self.child.finish(drain_timeout=self.options.limits.drain, exit_timeout=exit_timeout)
         except TimeoutError:
             raise self.error(f"It closed its output, and did not exit within {exit_timeout:g} s.") from None
         except ExitStatusLost as error:
@@ -119,11 +123,17 @@ class Session:
                 guidance="SIGCHLD must not be ignored, and nobody may call waitpid(-1), while connectors run.",
             ) from error
 
+        self.ending = Ending(exit_code=code) if self._ask_ending is None else await self._ask_ending(code)
+        self.exit_code = self.ending.exit_code
         return self.exit_code
 
     def error(self, message: str, *, guidance: str | None = None, **details: Any) -> exc.AirbyteConnectorError:
         """Return an error of this connector, with its exit, its own words and its last lines on stderr."""
         kind = _ERRORS.get(self.command, exc.AirbyteConnectorFailedError)
+        ending = self.ending
+        if ending is not None and ending.reason is not None:
+            details = {**details, "context": {"reason": ending.reason, **details.get("context", {})}}
+
         return kind(
             message=f"{self.connector}: {self._mask(message)}",
             connector_name=self.connector,
@@ -131,7 +141,7 @@ class Session:
             trace_messages=[self._mask(text) for text in self.facts.error_texts()],
             stderr_tail=[self._mask(line) for line in self.child.stderr_tail],
             log_file=self._log.path if self._log.path.exists() else None,
-            guidance=guidance or hint_for_exit(self.exit_code),
+            guidance=guidance or (ending and ending.guidance) or hint_for_exit(self.exit_code),
             **details,
         )
 
@@ -141,8 +151,8 @@ class Session:
         Parameters:
             apart: streams whose errors are not those of the whole.
         """
-        if self.exit_code:
-            return self.error(f"{self.command!r} failed: it {describe_exit(self.exit_code)}.")
+        if self.exit_code or (self.ending is not None and self.ending.failure):
+            return self.error(f"{self.command!r} failed: it {self._how_it_ended()}.")
 
         whole = [error for error in self.facts.errors if error.stream not in apart]
         return self.error(f"{self.command!r} failed: {whole[0].message}") if whole else None
@@ -236,9 +246,11 @@ class Session:
         if item.rule == "line.last":
             await self.finish(exit_timeout=self.options.limits.exit)
             if self.exit_code:
-                raise self.error(
-                    f"{self.command!r} failed: it {describe_exit(self.exit_code)}, in the middle of a line."
-                )
+                raise self.error(f"{self.command!r} failed: it {self._how_it_ended()}, in the middle of a line.")
+
+    def _how_it_ended(self) -> str:
+        told = None if self.ending is None else self.ending.failure
+        return told or describe_exit(self.exit_code or 0)
 
     def mask_also(self, masker: Masker) -> None:
         """Mask further values from now on: those of a config that the connector has just made."""

@@ -76,16 +76,22 @@ class Guardian:
     def end_all(self) -> None:
         """Kill what the open runs started, then let go of the stdins, then remove the folders."""
         commands = [pid for child in self.children.values() if (pid := start_command(child.kill_argv))]
-        leaders = dict(child.leader for child in self.children.values() if child.leader)
-        for pause in _sweep.kill_rounds(list(self.folders), leaders):
-            time.sleep(pause)
-
+        # The client of a container is killed after its container: the end of a client is an end of input there.
+        remote = {child.run for child in self.children.values() if child.kill_argv}
+        self._kill(set(self.folders) - remote)
         await_commands(commands)
+        self._kill(remote)
         for child in self.children.values():
             child.drop_stdin()
 
         for folder in self.folders.values():
             _sweep.remove_folder(folder)
+
+    def _kill(self, runs: set[str]) -> None:
+        children = [child for child in self.children.values() if child.run in runs]
+        leaders = dict(child.leader for child in children if child.leader)
+        for pause in _sweep.kill_rounds(runs, leaders) if runs else ():
+            time.sleep(pause)
 
 
 def start_command(argv: list[str] | None) -> int | None:

@@ -41,6 +41,7 @@ class _Order:
     grow_stdin: bool
     hold_stdin: bool
     kill_argv: tuple[str, ...] | None
+    orphan_argv: tuple[str, ...] | None
     stderr_log: Path | None
     on_stderr: Callable[[bytes], None] | None
     drain_timeout: float
@@ -58,6 +59,7 @@ def open_child(
     grow_stdin: bool = False,
     hold_stdin: bool = False,
     kill_argv: Sequence[str] | None = None,
+    orphan_argv: Sequence[str] | None = None,
     stderr_log: Path | None = None,
     on_stderr: Callable[[bytes], None] | None = None,
     drain_timeout: float = DRAIN_TIMEOUT,
@@ -75,6 +77,7 @@ def open_child(
         grow_stdin: the same for its stdin: for destinations.
         hold_stdin: let the guardian hold a copy of its stdin: our death is no end of input then. For destinations.
         kill_argv: a command that ends it for sure, run where signals to its process group may not do (a container).
+        orphan_argv: what the guardian runs in its place when we have died; by default `kill_argv`.
         stderr_log: a file that gets all of its stderr.
         on_stderr: called with each piece of its stderr.
         drain_timeout: seconds that its pipes may stay open after its exit, held by something that it started.
@@ -96,6 +99,7 @@ def open_child(
             grow_stdin=grow_stdin,
             hold_stdin=hold_stdin,
             kill_argv=None if kill_argv is None else tuple(kill_argv),
+            orphan_argv=None if orphan_argv is None else tuple(orphan_argv),
             stderr_log=stderr_log,
             on_stderr=on_stderr,
             drain_timeout=drain_timeout,
@@ -120,7 +124,8 @@ class _Opening:
                 self._tasks.start_soon(job)
 
             copy = stdin if self._order.hold_stdin else None
-            self._order.guard.add_child(token, self._child.pid, kill_argv=self._order.kill_argv, stdin=copy)
+            last_resort = self._order.orphan_argv or self._order.kill_argv
+            self._order.guard.add_child(token, self._child.pid, kill_argv=last_resort, stdin=copy)
             await launch.release()
         except BaseException as error:
             launch.close()

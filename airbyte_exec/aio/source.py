@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
+import anyio.to_thread
+
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.errors import bare_errors
@@ -102,16 +104,34 @@ class AsyncSource(ConnectorCore):
             AirbyteConnectorMissingCatalogError: the connector sent none.
         """
         if self._catalog is None:
-            await self.ensure_installation()
-            found = await self._ask("discover", "catalog", config=True)
-            if found is None or found.catalog is None:
-                raise exc.AirbyteConnectorMissingCatalogError(
-                    message=f"{self.name} ended without a CATALOG message.", connector_name=self.name
-                )
-
-            self._catalog = found.catalog
+            self._catalog = await self._known_catalog() or await self._asked_catalog()
 
         return self._catalog
+
+    async def _known_catalog(self) -> AirbyteCatalog | None:
+        config = self.resolved_config()
+        known = await anyio.to_thread.run_sync(
+            self.executor.known_catalog, config, abandon_on_cancel=self.executor.may_be_abandoned
+        )
+        if known is None:
+            return None
+
+        from airbyte_exec.protocol.models import AirbyteCatalog
+
+        return AirbyteCatalog.model_validate(known)
+
+    async def _asked_catalog(self) -> AirbyteCatalog:
+        await self.ensure_installation()
+        config = self.resolved_config()
+        found = await self._ask("discover", "catalog", config=True)
+        if found is None or found.catalog is None:
+            raise exc.AirbyteConnectorMissingCatalogError(
+                message=f"{self.name} ended without a CATALOG message.", connector_name=self.name
+            )
+
+        text = found.catalog.model_dump_json(exclude_unset=True)
+        await anyio.to_thread.run_sync(self.executor.remember_catalog, config, text)
+        return found.catalog
 
     @property
     def overrides(self) -> Overrides:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airbyte_exec import exceptions as exc
+from airbyte_exec.executors.placement import Job, LocalPlacement, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ class Launch:
         unset_env: environment variables that this child must not inherit.
         show_path: how a local path appears to the connector.
         kill_argv: a command that ends it for sure, beside the signals to its process group.
+        orphan_argv: a command that ends it and leaves nothing of it, for when we have died; by default `kill_argv`.
+        stop_grace: the most seconds between SIGTERM and what ends it for sure; None for the session's own limit.
         cleanup: called once, after the child is reaped.
     """
 
@@ -33,6 +36,8 @@ class Launch:
     unset_env: frozenset[str] = frozenset()
     show_path: Callable[[Path], str] = str
     kill_argv: tuple[str, ...] | None = None
+    orphan_argv: tuple[str, ...] | None = None
+    stop_grace: float | None = None
     cleanup: Callable[[], None] | None = None
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -49,6 +54,9 @@ class Executor(abc.ABC):
         metadata: what the registry says of it, where the registry was asked.
         target_version: the version that was asked for; None or `latest` for any.
     """
+
+    may_be_abandoned: ClassVar[bool] = False
+    """Whether a call may be left to itself when nobody waits for it any more, as one that waits for a network."""
 
     def __init__(
         self,
@@ -74,6 +82,15 @@ class Executor(abc.ABC):
             AirbyteConnectorInstallationError: it is not installed.
             AirbyteConnectorExecutableNotFoundError: its executable is missing or cannot be run.
         """
+
+    def place(self, job: Job) -> Placement:
+        """Return one command of the connector, to be prepared and started.
+
+        Raises:
+            AirbyteConnectorInstallationError: it is not installed.
+            AirbyteConnectorExecutableNotFoundError: its executable is missing or cannot be run.
+        """
+        return LocalPlacement(self.launch(), job)
 
     @abc.abstractmethod
     def ensure_installation(self, *, auto_fix: bool = True) -> None:
@@ -122,6 +139,28 @@ class Executor(abc.ABC):
     def known_spec(self) -> dict[str, Any] | None:
         """Return the connector's specification where it is known without running it, else None."""
         return None
+
+    def known_catalog(self, config: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what the source has, where it is known without running it, else None.
+
+        Parameters:
+            config: the config with its secrets resolved.
+        """
+        del config
+        return None
+
+    def remember_spec(self, spec: str) -> None:
+        """Take note of the connector's answer to `spec`, a JSON object."""
+        del spec
+
+    def remember_catalog(self, config: Mapping[str, Any], catalog: str) -> None:
+        """Take note of the connector's answer to `discover`, a JSON object.
+
+        Parameters:
+            config: the config with its secrets resolved.
+            catalog: the answer.
+        """
+        del config, catalog
 
     def _not_managed(self, action: str) -> exc.AirbyteConnectorInstallationError:
         return exc.AirbyteConnectorInstallationError(

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
+
+from airbyte_exec.exceptions import AirbyteConnectorError
+from airbyte_exec.executors.docker import owner
+from airbyte_exec.executors.docker.engine import Engine, find_engine
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,4 +40,67 @@ def prune(engine: str | None = None) -> PruneReport:
     Raises:
         AirbyteConnectorExecutableNotFoundError: the engine cannot be reached; the message says why.
     """
-    raise NotImplementedError(engine)
+    return sweep(find_engine(engine))
+
+
+def sweep_once(engine: Engine) -> None:
+    """Remove the orphans that an engine has, once a process; that it fails is no reason to run nothing."""
+    if engine.swept:
+        return
+
+    engine.swept = True
+    try:
+        report = sweep(engine)
+    except AirbyteConnectorError as error:
+        logger.debug("The engine was not looked through for orphans: %s", error.get_message())
+        return
+
+    for name in report.removed:
+        logger.info("Removed the container %s, whose owner has died.", name)
+
+
+def sweep(engine: Engine) -> PruneReport:
+    """Remove the orphans that an engine has.
+
+    Raises:
+        AirbyteConnectorExecutableNotFoundError: the engine cannot be reached.
+    """
+    api: Any = engine.api
+    with engine.errors("listing containers"):
+        found = api.containers(all=True, filters={"label": owner.RUN_LABEL})
+
+    names: dict[str, list[str]] = defaultdict(list)
+    for container in found:
+        name = str((container.get("Names") or [container["Id"]])[0]).lstrip("/")
+        state = owner.life(container.get("Labels") or {}, is_running=container.get("State") == "running")
+        if state != "gone":
+            names[state].append(name)
+            continue
+
+        try:
+            remove(engine, container["Id"])
+        except AirbyteConnectorError as error:
+            names["failed"].append(f"{name}: {error.get_message()}")
+        else:
+            names["removed"].append(name)
+
+    return PruneReport(**{kind: tuple(listed) for kind, listed in names.items()})
+
+
+def remove(engine: Engine, container: str) -> None:
+    """Kill and remove a container, with the volumes that are its alone; one that is gone is well.
+
+    Raises:
+        AirbyteConnectorError: the engine cannot be reached, or refused.
+    """
+    import docker.errors
+
+    with engine.errors("removing a container"):
+        try:
+            engine.api.remove_container(container, v=True, force=True)
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            # Somebody else is at it: it will be gone.
+            if error.status_code != 409 or "already in progress" not in str(error.explanation):
+                raise

@@ -1,0 +1,166 @@
+"""One command of a connector in a container: created, filled, described, asked how it ended, removed.
+
+The container is made by the SDK and started by the client program, whose pipes are then the connector's own. It is
+removed by us and not by the engine, for only a container that is still there tells how it ended. Its name is known
+before it is made: whatever is interrupted, it can be found and removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from airbyte_exec.exceptions import AirbyteConnectorError
+from airbyte_exec.executors.base import Launch
+from airbyte_exec.executors.docker import owner
+from airbyte_exec.executors.docker.archive import file_path, find_user, put_files, read_file
+from airbyte_exec.executors.docker.ends import describe_end, engine_lost
+from airbyte_exec.executors.docker.engine import Engine, client_environment
+from airbyte_exec.executors.docker.image import Image
+from airbyte_exec.executors.docker.options import DockerOptions
+from airbyte_exec.executors.docker.prune import remove, sweep_once
+from airbyte_exec.executors.placement import Ending, Job, Placement
+
+logger = logging.getLogger(__name__)
+
+STOP_GRACE = 2.0
+"""Seconds between SIGTERM and the kill, at most: whoever waits for a cancelled sync waits for two containers."""
+
+
+class ContainerPlacement(Placement):
+    """A command that runs in a container.
+
+    Parameters:
+        engine: the engine.
+        image: the image; the engine has it.
+        options: how the container is made.
+        connector: the connector's name.
+        job: the command.
+    """
+
+    may_be_abandoned: ClassVar[bool] = True
+
+    def __init__(self, engine: Engine, image: Image, options: DockerOptions, *, connector: str, job: Job) -> None:
+        self._engine = engine
+        self._image = image
+        self._options = options
+        self._connector = connector
+        self._job = job
+        self.name = owner.container_name(connector, job.command, job.run_id)
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._id: str | None = None
+
+    def prepare(self) -> Launch:
+        """Create the container and put the files into it."""
+        client = self._engine.client
+        sweep_once(self._engine)
+        container = self._create()
+        with self._lock:
+            self._id = container
+            is_closed = self._is_closed
+
+        if is_closed:  # whoever asked has gone
+            remove(self._engine, container)
+            raise AirbyteConnectorError(message="The container is not wanted any more.", connector_name=self._connector)
+
+        if self._job.files:
+            uid, gid = find_user(self._engine, container, self._options.user or self._image.user)
+            put_files(self._engine, container, self._job.files, uid=uid, gid=gid)
+
+        return self._launch(client, container)
+
+    def _launch(self, client: str, container: str) -> Launch:
+        stdin = ["--interactive"] if self._job.command == "write" else []
+        at_once = ["--time", "0"] if self._engine.address.program == "podman" else []
+        return Launch(
+            argv=(client, *self._engine.address.arguments, "start", "--attach", *stdin, container),
+            env=client_environment(),
+            kill_argv=self._engine.command("kill", container),
+            orphan_argv=self._engine.command("rm", "--force", *at_once, "--volumes", container),
+            stop_grace=STOP_GRACE,
+        )
+
+    def _create(self) -> str:
+        # Not through `containers.create`: it would ask for what it has just made.
+        from docker.models import containers
+
+        settings = {name: value for name, value in self._settings().items() if value not in (None, {}, [])}
+        settings = {**settings, **self._options.create_kwargs}
+        api = self._engine.api
+        arranged = containers._create_container_args  # type: ignore[attr-defined]  # its types leave it out
+        with self._engine.errors("making a container of", self._image.name):
+            made = api.create_container(**arranged({"version": api._version, **settings}))
+
+        for warning in made.get("Warnings") or ():
+            logger.debug("The engine says of the container of %s: %s", self._connector, warning)
+
+        return str(made["Id"])
+
+    def _settings(self) -> dict[str, Any]:
+        from docker.types import LogConfig
+
+        options, job = self._options, self._job
+        arguments = [part for option in job.files for part in (f"--{option}", file_path(option))]
+        return {
+            "image": self._image.digest,
+            "name": self.name,
+            "command": [job.command, *arguments],
+            "entrypoint": list(self._image.entrypoint),
+            "environment": {**job.environment, **options.env},
+            "labels": {**options.labels, **owner.labels(self._connector, job.command, job.run_id)},
+            "stdin_open": job.command == "write",
+            "user": options.user,
+            "platform": options.platform,
+            "network": options.network,
+            "extra_hosts": dict(options.extra_hosts),
+            "volumes": options.binds(),
+            "mem_limit": options.memory,
+            "nano_cpus": None if options.cpus is None else round(options.cpus * 1e9),
+            "init": True,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            # What it prints goes through us: a second copy, on the engine's disk, costs two thirds of the speed.
+            "log_config": LogConfig(type=LogConfig.types.NONE),
+        }
+
+    def config(self) -> bytes | None:
+        """Return what the config file holds; None also where the engine does not say."""
+        if self._id is None or "config" not in self._job.files:
+            return None
+
+        try:
+            return read_file(self._engine, self._id, file_path("config"))
+        except AirbyteConnectorError as error:
+            logger.warning("The config of %s was not read back: %s", self._connector, error.get_message())
+            return None
+
+    def ending(self, exit_code: int, stderr_tail: Sequence[str]) -> Ending:
+        """Ask the engine how the container ended: the client's exit code alone may be its own."""
+        try:
+            return describe_end(self._engine, self._id or self.name, exit_code, stderr_tail, image=self._image)
+        except AirbyteConnectorError as error:
+            return engine_lost(exit_code, error.get_message())
+
+    def close(self) -> None:
+        """Kill and remove the container."""
+        with self._lock:
+            if self._is_closed:
+                return
+
+            self._is_closed = True
+            container = self._id
+
+        if container is None:  # it is not made, or will be removed by the one that is making it
+            return
+
+        try:
+            remove(self._engine, container)
+        except AirbyteConnectorError as error:
+            logger.warning(
+                "The container %s could not be removed (%s); the next start, or `airbyte-exec prune`, will.",
+                self.name,
+                error.get_message(),
+            )
