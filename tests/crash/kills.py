@@ -29,7 +29,7 @@ from mini import SOURCE_MINI, source_config, stream
 STRATEGIES = ("append", "merge", "replace")
 VICTIMS = ("us", "source", "destination")
 OLD_ROWS, ROWS = 300, 2_000
-DRIP = 0.0005  # seconds a record: the source takes a second and a half
+DRIP = 0.0005  # seconds a record of the run that is killed: its source takes a second and a half
 LONGEST_DELAY = 1.6  # seconds from the start of the victim to the kill
 LONGEST_DELAY_OF_REPLAY = 0.5  # a cache is written out much faster than this source is read
 GONE_LIMIT = 30.0  # seconds until everything that was killed must be gone
@@ -74,8 +74,9 @@ def run_case(case: Case, folder: Path) -> str:
         scene.set_rows(OLD_ROWS, pad=0)
         scene.run_through()
 
-    scene.set_rows(ROWS, pad=20)
+    scene.set_rows(ROWS, pad=20, drip=DRIP)
     struck = scene.kill()
+    scene.set_rows(ROWS, pad=20)
     scene.expect_nothing_left()
     if case.strategy == "replace":
         scene.expect_old_or_new()
@@ -108,9 +109,9 @@ class _Scene:
         }
         self.plan.write_text(json.dumps(plan), encoding="utf-8")
 
-    def set_rows(self, number: int, *, pad: int) -> None:
+    def set_rows(self, number: int, *, pad: int, drip: float = 0) -> None:
         """Change what the source has, but not its config."""
-        body = {"streams": [stream(records=number, pad=pad)], "state_every": 50, "drip": DRIP if pad else 0}
+        body = {"streams": [stream(records=number, pad=pad)], "state_every": 50, "drip": drip}
         self.script.write_text(json.dumps(body), encoding="utf-8")
 
     def start(self) -> subprocess.Popen[str]:
@@ -169,7 +170,7 @@ class _Scene:
             except psutil.NoSuchProcess:
                 continue
 
-            time.sleep(0.005)
+            time.sleep(0.02)
 
         return None
 
