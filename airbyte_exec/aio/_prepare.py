@@ -10,6 +10,8 @@ import anyio
 
 from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.errors import bare_errors
+from airbyte_exec._connector.opening import PreparedSession
+from airbyte_exec._process import Child
 from airbyte_exec._state.pair import PairState
 from airbyte_exec.secrets.hydration import hydrate
 from airbyte_exec.types import StreamId
@@ -79,6 +81,33 @@ async def side_by_side(*functions: Callable[[], Awaitable[Any]]) -> None:
         async with anyio.create_task_group() as tasks:
             for function in functions:
                 tasks.start_soon(call, function)
+
+
+async def prepared_both(
+    first: Callable[[], Awaitable[PreparedSession]], second: Callable[[], Awaitable[PreparedSession]]
+) -> tuple[PreparedSession, PreparedSession]:
+    """Make two commands ready at the same time: what that takes is the time of the slower one."""
+    ready: dict[int, PreparedSession] = {}
+
+    async def prepare(number: int, function: Callable[[], Awaitable[PreparedSession]]) -> None:
+        ready[number] = await function()
+
+    try:
+        await side_by_side(lambda: prepare(1, first), lambda: prepare(2, second))
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            for prepared in ready.values():
+                await prepared.close()
+
+        raise
+
+    return ready[1], ready[2]
+
+
+async def stop_both(*children: Child) -> None:
+    """Stop children at the same time, and only then go on."""
+    with anyio.CancelScope(shield=True):
+        await side_by_side(*(child.stop for child in children))
 
 
 @asynccontextmanager

@@ -20,7 +20,9 @@ from airbyte_exec.aio._outcome import with_result, write_result
 from airbyte_exec.aio._prepare import (
     following_configs,
     prepare_both,
+    prepared_both,
     rename_catalog,
+    stop_both,
 )
 from airbyte_exec.aio.source import AsyncSource, Streams
 from airbyte_exec.results import WriteResult
@@ -100,19 +102,24 @@ class StraightFlow:
 
     @asynccontextmanager
     async def _both(self, transfer: Transfer) -> AsyncIterator[tuple[SourceFeed, DestinationSink]]:
-        """Run both connectors; the destination is stopped last, the source first."""
+        """Run both connectors; what one of them needs to start or to stop, it does while the other does."""
         options = self.options.session
         configured = transfer.plan.configured()
         names = transfer.route.names
         renamed = rename_catalog(configured, names).to_bytes()
+        write, read = await prepared_both(
+            lambda: self.destination.prepare("write", catalog=renamed, options=options),
+            lambda: self.source.prepare(
+                "read", catalog=configured.to_bytes(), state=transfer.plan.state, options=options
+            ),
+        )
         async with AsyncExitStack() as stack:
-            writing: Session = await stack.enter_async_context(
-                self.destination.open("write", catalog=renamed, options=options)
-            )
+            stack.push_async_callback(write.close)
+            stack.push_async_callback(read.close)
+            writing: Session = await stack.enter_async_context(write.run())
             transfer.summary.facts[self.destination.name] = writing.facts
-            reading: Session = await stack.enter_async_context(
-                self.source.open("read", catalog=configured.to_bytes(), state=transfer.plan.state, options=options)
-            )
+            reading: Session = await stack.enter_async_context(read.run())
+            stack.push_async_callback(stop_both, writing.child, reading.child)
             transfer.summary.facts[self.source.name] = reading.facts
             transfer.summary.progress.estimates = reading.facts.estimates
             yield SourceFeed(reading, transfer.plan.streams), DestinationSink(writing, names)

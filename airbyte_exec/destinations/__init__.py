@@ -21,6 +21,6 @@ A second write goes on from where the destination confirmed the first one.
 from __future__ import annotations
 
 from airbyte_exec.destinations.base import Destination
-from airbyte_exec.destinations.util import get_destination
+from airbyte_exec.destinations.util import get_destination, get_noop_destination
 
-__all__ = ["Destination", "get_destination"]
+__all__ = ["Destination", "get_destination", "get_noop_destination"]

@@ -67,3 +67,21 @@ def get_destination(
         **more,
     )
     return Destination(executor, name, config, config_change_callback=config_change_callback, **own)
+
+
+def get_noop_destination(*, install_if_missing: bool = True) -> Destination:
+    """Return a destination that takes everything and keeps nothing: the image `airbyte/destination-dev-null`.
+
+    Parameters:
+        install_if_missing: pull the image now where it is not there.
+
+    Raises:
+        AirbyteConnectorInstallationError: it cannot be pulled.
+        AirbyteConnectorExecutableNotFoundError: there is no engine that could run it.
+    """
+    return get_destination(
+        "destination-dev-null",
+        {"test_destination": {"test_destination_type": "SILENT"}},
+        docker_image=True,
+        install_if_missing=install_if_missing,
+    )

@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_exec.registry import get_available_connectors, get_connector_metadata
 from airbyte_exec.sources.base import Source
-from airbyte_exec.sources.util import get_source
+from airbyte_exec.sources.util import get_benchmark_source, get_source
 
 if TYPE_CHECKING:
     from airbyte_exec.registry import ConnectorMetadata
 
-__all__ = ["ConnectorMetadata", "Source", "get_available_connectors", "get_connector_metadata", "get_source"]
+__all__ = [
+    "ConnectorMetadata",
+    "Source",
+    "get_available_connectors",
+    "get_benchmark_source",
+    "get_connector_metadata",
+    "get_source",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from airbyte_exec.callbacks import ConfigChangeCallback
+from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.executors import resolve_executor
 from airbyte_exec.executors.docker.options import DockerOptions
 from airbyte_exec.sources.base import Source
@@ -73,6 +75,42 @@ def get_source(
         **more,
     )
     return Source(executor, name, config, config_change_callback=config_change_callback, streams=streams, **own)
+
+
+def get_benchmark_source(num_records: int | str = "5e5", *, install_if_missing: bool = True) -> Source:
+    """Return a source that makes up records of five texts each: the image `airbyte/source-e2e-test`.
+
+    Parameters:
+        num_records: how many, also as a text such as `5e5` or `500_000`.
+        install_if_missing: pull the image now where it is not there.
+
+    Raises:
+        PyAirbyteInputError: `num_records` is no whole number above 0.
+        AirbyteConnectorInstallationError: it cannot be pulled.
+        AirbyteConnectorExecutableNotFoundError: there is no engine that could run it.
+    """
+    return get_source(
+        "source-e2e-test",
+        {
+            "type": "BENCHMARK",
+            "schema": "FIVE_STRING_COLUMNS",
+            "terminationCondition": {"type": "MAX_RECORDS", "max": _count(num_records)},
+        },
+        docker_image=True,
+        streams="*",
+        install_if_missing=install_if_missing,
+    )
+
+
+def _count(number: int | str) -> int:
+    try:
+        exact = Decimal(str(number).replace("_", ""))
+        if exact == exact.to_integral_value() and exact > 0:
+            return int(exact)
+    except InvalidOperation:
+        pass
+
+    raise PyAirbyteInputError(message="The number of records is a whole number above 0.", input_value=str(number))
 
 
 def get_connector(name: str, config: dict[str, Any] | None = None, **kwargs: Any) -> Source:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from wheels import write_wheel
 from airbyte_exec import exceptions as exc
 from airbyte_exec.executors import (
     BundledExecutor,
+    DockerExecutor,
     NoOpExecutor,
     PathExecutor,
     VenvExecutor,
     resolve_executor,
 )
+from airbyte_exec.executors.docker import DockerOptions
 
 UNREACHABLE = "http://127.0.0.1:9/registry.json"
 
@@ -60,24 +63,39 @@ def test_arguments_that_do_not_go_together_are_refused_before_anything_is_looked
     assert "not available" not in str(caught.value)
 
 
-def test_a_port_in_an_image_name_is_no_tag() -> None:
-    with pytest.raises(exc.PyAirbyteInputError, match="not available in this version"):
-        resolve_executor("source-x", version="1.0", docker_image="registry:5000/source-x")
-
-
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "image"),
     [
-        {"docker_image": True},
-        {"docker_image": "airbyte/source-x:1.0"},
-        {"use_python": False},
-        {"source_manifest": True},
+        ({"docker_image": True}, "airbyte/source-x:latest"),
+        ({"docker_image": True, "version": "1.0"}, "airbyte/source-x:1.0"),
+        ({"docker_image": "me/source-x"}, "me/source-x:latest"),
+        ({"docker_image": "me/source-x:2"}, "me/source-x:2"),
+        ({"docker_image": "me/source-x@sha256:0a"}, "me/source-x@sha256:0a"),
+        ({"docker_image": "registry:5000/source-x", "version": "1.0"}, "registry:5000/source-x:1.0"),
+        ({"use_python": False}, "airbyte/source-x:latest"),
     ],
     ids=str,
 )
-def test_what_this_version_cannot_do_is_said(arguments: dict[str, Any]) -> None:
+def test_an_image_is_named_by_its_repository_and_its_tag(arguments: dict[str, Any], image: str) -> None:
+    executor = resolve_executor("source-x", install_if_missing=False, **arguments)
+
+    assert isinstance(executor, DockerExecutor)
+    assert executor.image == image
+
+
+def test_the_network_of_the_host_is_an_option_of_its_own() -> None:
+    options = DockerOptions(memory="1g")
+    executor = resolve_executor(
+        "source-x", docker_image=True, use_host_network=True, docker_options=options, install_if_missing=False
+    )
+
+    assert isinstance(executor, DockerExecutor)
+    assert executor.options == replace(options, network="host")
+
+
+def test_what_this_version_cannot_do_is_said() -> None:
     with pytest.raises(exc.PyAirbyteInputError, match="not available in this version"):
-        resolve_executor("source-x", **arguments)
+        resolve_executor("source-x", source_manifest=True)
 
 
 def test_the_registry_is_not_read_where_the_arguments_say_how_to_run(
@@ -105,17 +123,16 @@ def test_the_registry_names_the_package(tmp_path: Path, root: Path, monkeypatch:
     assert executor.metadata is not None
 
 
-@pytest.mark.parametrize(
-    ("language", "kind"), [("manifest-only", "from a manifest"), ("java", "from an image")], ids=str
-)
-def test_a_connector_that_needs_a_manifest_or_an_image_is_said_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, kind: str
+@pytest.mark.parametrize("language", ["manifest-only", "java"])
+def test_a_connector_without_a_package_is_run_from_the_image_that_the_registry_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
 ) -> None:
-    entry = {"dockerRepository": "airbyte/source-x", "language": language}
+    entry = {"dockerRepository": "airbyte/source-x", "dockerImageTag": "3.1", "language": language}
     monkeypatch.setenv("AIRBYTE_LOCAL_REGISTRY", str(write_registry(tmp_path / "registry.json", entry)))
 
-    with pytest.raises(exc.PyAirbyteInputError, match=f"{kind} is not available in this version"):
-        resolve_executor("source-x")
+    executor = resolve_executor("source-x", install_if_missing=False)
+    assert isinstance(executor, DockerExecutor)
+    assert executor.image == "airbyte/source-x:3.1"
 
     with pytest.raises(exc.AirbyteConnectorNotPyPiPublishedError):
         resolve_executor("source-x", use_python=True)

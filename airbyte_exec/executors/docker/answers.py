@@ -6,6 +6,7 @@ leaves the folder: nobody who sees a name learns anything of a config.
 
     <cache>/airbyte_exec/images/key
     <cache>/airbyte_exec/images/<digest>/spec.json
+    <cache>/airbyte_exec/images/<digest>/users.json
     <cache>/airbyte_exec/images/<digest>/catalog-<digest of the config>.json
 """
 
@@ -83,6 +84,19 @@ class Answers:
         path = self._catalog_path(config, make=True)
         if path is not None:
             _write(path, text)
+
+    def user(self, user: str) -> tuple[int, int] | None:
+        """Return uid and gid of a user of the image, None where they are not known."""
+        match (_read(self._folder / "users.json") or {}).get(user):
+            case [int(uid), int(gid)]:
+                return uid, gid
+            case _:
+                return None
+
+    def keep_user(self, user: str, numbers: tuple[int, int]) -> None:
+        """Keep uid and gid of a user of the image."""
+        known = _read(self._folder / "users.json") or {}
+        _write(self._folder / "users.json", json.dumps({**known, user: numbers}))
 
     def forget(self) -> None:
         """Forget what the image answered."""

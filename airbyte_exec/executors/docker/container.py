@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from airbyte_exec.exceptions import AirbyteConnectorError
 from airbyte_exec.executors.base import Launch
 from airbyte_exec.executors.docker import owner
-from airbyte_exec.executors.docker.archive import file_path, find_user, put_files, read_file
+from airbyte_exec.executors.docker.answers import Answers
+from airbyte_exec.executors.docker.archive import file_path, find_user, is_as_put, put_files, read_file
 from airbyte_exec.executors.docker.ends import describe_end, engine_lost
 from airbyte_exec.executors.docker.engine import Engine, client_environment
 from airbyte_exec.executors.docker.image import Image
@@ -52,6 +54,7 @@ class ContainerPlacement(Placement):
         self._lock = threading.Lock()
         self._is_closed = False
         self._id: str | None = None
+        self._put_at = 0
 
     def prepare(self) -> Launch:
         """Create the container and put the files into it."""
@@ -67,8 +70,9 @@ class ContainerPlacement(Placement):
             raise AirbyteConnectorError(message="The container is not wanted any more.", connector_name=self._connector)
 
         if self._job.files:
-            uid, gid = find_user(self._engine, container, self._options.user or self._image.user)
-            put_files(self._engine, container, self._job.files, uid=uid, gid=gid)
+            uid, gid = self._user(container)
+            self._put_at = int(time.time())
+            put_files(self._engine, container, self._job.files, uid=uid, gid=gid, mtime=self._put_at)
 
         return self._launch(client, container)
 
@@ -82,6 +86,16 @@ class ContainerPlacement(Placement):
             orphan_argv=self._engine.command("rm", "--force", *at_once, "--volumes", container),
             stop_grace=STOP_GRACE,
         )
+
+    def _user(self, container: str) -> tuple[int, int]:
+        """Return uid and gid of the connector; an image is asked once, for that takes as long as all the rest."""
+        user, answers = self._options.user or self._image.user, Answers(self._image.digest)
+        found = answers.user(user)
+        if found is None:
+            found = find_user(self._engine, container, user)
+            answers.keep_user(user, found)
+
+        return found
 
     def _create(self) -> str:
         # Not through `containers.create`: it would ask for what it has just made.
@@ -131,8 +145,12 @@ class ContainerPlacement(Placement):
         if self._id is None or "config" not in self._job.files:
             return None
 
+        given, path = self._job.files["config"], file_path("config")
         try:
-            return read_file(self._engine, self._id, file_path("config"))
+            if is_as_put(self._engine, self._id, path, size=len(given), mtime=self._put_at):
+                return given
+
+            return read_file(self._engine, self._id, path)
         except AirbyteConnectorError as error:
             logger.warning("The config of %s was not read back: %s", self._connector, error.get_message())
             return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import threading
 from dataclasses import dataclass
 from functools import cached_property
@@ -132,6 +133,12 @@ class Engine:
 
 def _connect(address: Address) -> DockerClient:
     import docker
+
+    if address.url.startswith("unix://"):
+        # The SDK would hide the system's own words, and leave its socket open.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CALL_LIMIT)
+            probe.connect(address.url.removeprefix("unix://"))
 
     settings: dict[str, Any] = {"base_url": address.url or None, "version": "auto", "timeout": CALL_LIMIT}
     if address.context is not None:
