@@ -15,8 +15,8 @@ from airbyte_exec.caches._arrow import Piece
 from airbyte_exec.protocol.envelope import Records, State
 from airbyte_exec.types import StreamId
 
-PIECE_SIZE = 1 << 20
-"""Bytes of text handed to a thread of DuckDB at once."""
+PIECE_SIZE = 1 << 19
+"""Bytes of text handed to a thread of DuckDB at once, or more: less than one read from a pipe, which is not copied."""
 
 ENTRY_SIZE = 4 << 20
 """Bytes of lines in one BLOB of the journal, about: a replay holds some of them in memory."""

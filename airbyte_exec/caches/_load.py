@@ -63,6 +63,7 @@ class Load:
     ) -> None:
         self._registry = registry
         self._pair = pair
+        self._state = _state.StateWriter(registry, pair)
         self._plans = {plan.stream: plan for plan in plans}
         self._warn = warn
         self._entries: dict[StreamId, StreamEntry] = {}
@@ -89,13 +90,16 @@ class Load:
         """Return what gathers the batches of this load."""
         return BatchBuilder(self._plans, tag=uuid4().hex[:TAG_LENGTH], seq=self._seq)
 
-    def write(self, batch: Batch, *, completed: Collection[StreamId] = (), last: bool = False) -> list[State]:
+    def write(
+        self, batch: Batch, *, completed: Collection[StreamId] = (), last: bool = False, on_rows: Callable[[], None]
+    ) -> list[State]:
         """Write a batch in one transaction and return its states: they are durable.
 
         Parameters:
             batch: what to write.
             completed: the streams that are complete with it.
             last: it is the last one: nothing is left to come of any stream.
+            on_rows: called when its rows are in their tables: what is left to do keeps one core busy.
         """
         compressed = self._threads.submit(_journal.compress, batch.entries)
         touched = {*batch.covered, *completed} & self._entries.keys()
@@ -109,6 +113,7 @@ class Load:
             for stream, pieces in batch.pieces.items():
                 self._writer.insert(stream, pieces)
 
+            on_rows()
             _journal.append(self._registry, self._pair.source_name, compressed.result(), self._generations())
             for stream in completed:
                 self._complete(entries[stream])
@@ -116,7 +121,7 @@ class Load:
             self._registry.save_progress(entries.values())
             changes = self._changes(batch.states, completed)
             if changes is not None:
-                _state.save(self._registry, self._pair, changes)
+                self._state.save(changes)
 
         self._entries.update(entries)
         if last:

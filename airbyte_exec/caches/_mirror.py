@@ -28,42 +28,61 @@ LEGACY = "_LEGACY"
 """PyAirbyte's names for what is of no stream."""
 
 
-def write(registry: Registry, pair: Pair, saved: Saved, before: Mapping[str, str]) -> dict[str, str]:
-    """Write what is new into PyAirbyte's table, and return what is in it by the names that it uses."""
-    messages = _messages(registry, pair, saved)
-    for name, message in messages.items():
-        if before.get(name) != message:
-            _write(registry, pair, name, message)
+class Mirror:
+    """Writes the state of one pair into PyAirbyte's table, many times; what is in it is read once.
 
-    gone = read(registry, pair).keys() - messages.keys()
-    if gone:
-        delete(registry, pair, gone)
+    Parameters:
+        registry: the cache, with the connection that is used.
+        pair: whose state it is.
+    """
 
-    return messages
+    def __init__(self, registry: Registry, pair: Pair) -> None:
+        self._registry = registry
+        self._pair = pair
+        self._names: set[str] | None = None
+        self._tables: dict[StreamId, str] = {}
 
+    def write(self, saved: Saved, before: Mapping[str, str]) -> dict[str, str]:
+        """Write what is new, and return what is in the table by the names that PyAirbyte uses.
 
-def _messages(registry: Registry, pair: Pair, saved: Saved) -> dict[str, str]:
-    if saved.kind == "GLOBAL" and saved.document is not None:
-        return {GLOBAL: f'{{"type":"GLOBAL","global":{saved.document.decode()}}}'}
+        Parameters:
+            saved: what is known of the pair.
+            before: what was returned last.
+        """
+        if self._names is None:
+            self._names = set(read(self._registry, self._pair))
+            self._tables = self._registry.tables(self._pair.source_name)
 
-    if saved.kind == "LEGACY" and saved.document is not None:
-        return {LEGACY: f'{{"type":"LEGACY","data":{saved.document.decode()}}}'}
+        messages = self._messages(saved)
+        for name, message in messages.items():
+            if before.get(name) != message:
+                _write(self._registry, self._pair, name, message)
 
-    tables = registry.tables(pair.source_name)
-    messages = {}
-    for stream, known in saved.streams.items():
-        table = tables.get(stream)
-        hidden = stream.namespace is not None and StreamId(stream.name) in saved.streams
-        hidden = hidden or (table is not None and table != registry.plain_table(stream))
-        # PyAirbyte would take the state of a complete full refresh for a cursor, and read nothing more.
-        if known.state is None or hidden or (known.full_refresh and known.complete):
-            continue
+        delete(self._registry, self._pair, self._names - messages.keys())
+        self._names = set(messages)
+        return messages
 
-        descriptor = {"name": stream.name} if stream.namespace is None else stream._asdict()
-        body = f'"stream_descriptor":{json.dumps(descriptor)},"stream_state":{known.state.decode()}'
-        messages[stream.name] = f'{{"type":"STREAM","stream":{{{body}}}}}'
+    def _messages(self, saved: Saved) -> dict[str, str]:
+        if saved.kind == "GLOBAL" and saved.document is not None:
+            return {GLOBAL: f'{{"type":"GLOBAL","global":{saved.document.decode()}}}'}
 
-    return messages
+        if saved.kind == "LEGACY" and saved.document is not None:
+            return {LEGACY: f'{{"type":"LEGACY","data":{saved.document.decode()}}}'}
+
+        messages = {}
+        for stream, known in saved.streams.items():
+            table = self._tables.get(stream)
+            hidden = stream.namespace is not None and StreamId(stream.name) in saved.streams
+            hidden = hidden or (table is not None and table != self._registry.plain_table(stream))
+            # PyAirbyte would take the state of a complete full refresh for a cursor, and read nothing more.
+            if known.state is None or hidden or (known.full_refresh and known.complete):
+                continue
+
+            descriptor = {"name": stream.name} if stream.namespace is None else stream._asdict()
+            body = f'"stream_descriptor":{json.dumps(descriptor)},"stream_state":{known.state.decode()}'
+            messages[stream.name] = f'{{"type":"STREAM","stream":{{{body}}}}}'
+
+        return messages
 
 
 def _write(registry: Registry, pair: Pair, name: str, message: str) -> None:

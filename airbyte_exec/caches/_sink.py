@@ -1,8 +1,10 @@
 """A cache as the end of a stream: batches in, confirmed states out.
 
 `send` gathers. A batch goes to the database when it is large, or when a state has waited for a second; it is written
-in a worker thread while the next one is gathered, and `send` waits when that is ready as well: that is the back-
-pressure. A state comes back from `messages` when the transaction that holds it is committed.
+in a worker thread. Making its rows keeps every core busy, and its threads need Python's lock for each piece of text, so
+`send` waits until that is done; the next batch is gathered while this one is committed, and `send` waits when that is
+ready as well: that is the back-pressure. A state comes back from `messages` when the transaction that holds it is
+committed.
 
 Leaving the context by an exception writes nothing more. What was committed stays.
 """
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
 from airbyte_exec._connector.errors import bare_errors
@@ -41,6 +44,7 @@ class _Work:
     batch: Batch
     completed: Collection[StreamId]
     last: bool
+    rows_made: anyio.Event
     written: anyio.Event
 
 
@@ -121,6 +125,7 @@ class CacheSink:
                     self._failure = error
                     return
                 finally:
+                    work.rows_made.set()
                     work.written.set()
 
                 if states:
@@ -138,12 +143,14 @@ class CacheSink:
 
     async def _hand_over(self, completed: Collection[StreamId] = (), *, last: bool = False) -> anyio.Event:
         """Hand what was gathered to the writer, and return what tells when it is written."""
-        written = anyio.Event()
+        rows_made, written = anyio.Event(), anyio.Event()
         async with self._lock:
             try:
-                await self._batches.send(_Work(self._builder.take(), completed, last, written))
+                await self._batches.send(_Work(self._builder.take(), completed, last, rows_made, written))
             except anyio.BrokenResourceError:
                 raise self._failure or self._failed("The cache takes nothing more.") from None
+
+            await rows_made.wait()
 
         return written
 
@@ -154,8 +161,11 @@ class CacheSink:
 
 
 def _write(load: Load, work: _Work) -> list[State]:
+    def on_rows() -> None:
+        anyio.from_thread.run_sync(work.rows_made.set)
+
     with database_errors("What the source sent could not be written to the cache."):
-        return load.write(work.batch, completed=work.completed, last=work.last)
+        return load.write(work.batch, completed=work.completed, last=work.last, on_rows=on_rows)
 
 
 @asynccontextmanager

@@ -112,15 +112,45 @@ def load(registry: Registry, pair: Pair) -> Saved | None:
 
 def save(registry: Registry, pair: Pair, changes: Changes) -> None:
     """Write changes within the transaction that the connection is in."""
-    rows = _rows(registry, pair.source_name, pair.destination_name)
-    row = _find(rows, pair)
-    before = _with_foreign(registry, row) if row is not None else None if rows else _foreign(registry, pair)
-    saved = merge_changes(before, changes, now=time.time())
-    mirrored = _mirror.write(registry, pair, saved, row.mirrored if row is not None else {})
-    if row is not None:
-        _delete(registry, row.pair)
+    StateWriter(registry, pair).save(changes)
 
-    _insert(registry, _Row(row.pair if row is not None else pair, saved, mirrored))
+
+class StateWriter:
+    """Writes the state of one pair, many times: what it wrote itself it does not read again.
+
+    Aliases alone may be added by another connection meanwhile, so they are written once and left as they are then.
+
+    Parameters:
+        registry: the cache, with the connection that is used.
+        pair: whose state it is.
+    """
+
+    def __init__(self, registry: Registry, pair: Pair) -> None:
+        self._registry = registry
+        self._pair = pair
+        self._mirror = _mirror.Mirror(registry, pair)
+        self._row: _Row | None = None
+
+    def save(self, changes: Changes) -> None:
+        """Write changes within the transaction that the connection is in. Where it fails, nothing more may be saved."""
+        registry, pair, known = self._registry, self._pair, self._row
+        now = time.time()
+        if known is not None:
+            saved = merge_changes(known.saved, changes, now=now)
+            self._row = _Row(known.pair, saved, self._mirror.write(saved, known.mirrored))
+            _update(registry, self._row)
+            return
+
+        rows = _rows(registry, pair.source_name, pair.destination_name)
+        row = _find(rows, pair)
+        before = _with_foreign(registry, row) if row is not None else None if rows else _foreign(registry, pair)
+        saved = merge_changes(before, changes, now=now)
+        mirrored = self._mirror.write(saved, row.mirrored if row is not None else {})
+        if row is not None:
+            _delete(registry, row.pair)
+
+        self._row = _Row(row.pair if row is not None else pair, saved, mirrored)
+        _insert(registry, self._row)
 
 
 def written_by_pyairbyte(registry: Registry, source_name: str) -> set[str]:
@@ -188,26 +218,49 @@ def _find(rows: Iterable[_Row], pair: Pair) -> _Row | None:
 
 def _insert(registry: Registry, row: _Row) -> None:
     pair, saved = row.pair, row.saved
-    streams = [
-        {"name": stream.name, "namespace": stream.namespace, **asdict(known), "state": _text(known.state)}
-        for stream, known in saved.streams.items()
-    ]
     registry.connection.execute(
         f"INSERT INTO {registry.named(EXEC_STATE)} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, to_timestamp(?))",
         [
             *(pair.destination_name, pair.source_name, pair.source_key, pair.destination_key),
             *(_prefix(registry, pair), saved.kind, _text(saved.document), json.dumps(sorted(saved.aliases))),
-            *(json.dumps(streams), json.dumps(row.mirrored), saved.last_updated),
+            *(_streams_text(saved), json.dumps(row.mirrored), saved.last_updated),
         ],
     )
 
 
-def _delete(registry: Registry, pair: Pair) -> None:
+def _update(registry: Registry, row: _Row) -> None:
+    saved = row.saved
     registry.connection.execute(
-        f"DELETE FROM {registry.named(EXEC_STATE)} WHERE table_prefix = ? AND source_name = ? AND "
-        "destination_name IS NOT DISTINCT FROM ? AND source_key = ? AND destination_key = ?",
-        [_prefix(registry, pair), pair.source_name, pair.destination_name, pair.source_key, pair.destination_key],
+        f"UPDATE {registry.named(EXEC_STATE)} SET kind = ?, document = ?, streams = ?, mirrored = ?, "
+        f"last_updated = to_timestamp(?) WHERE {_OF_PAIR}",
+        [
+            *(saved.kind, _text(saved.document), _streams_text(saved), json.dumps(row.mirrored), saved.last_updated),
+            *_of(registry, row.pair),
+        ],
     )
+
+
+def _streams_text(saved: Saved) -> str:
+    return json.dumps(
+        [
+            {"name": stream.name, "namespace": stream.namespace, **asdict(known), "state": _text(known.state)}
+            for stream, known in saved.streams.items()
+        ]
+    )
+
+
+_OF_PAIR = (
+    "table_prefix = ? AND source_name = ? AND destination_name IS NOT DISTINCT FROM ? AND source_key = ? "
+    "AND destination_key = ?"
+)
+
+
+def _of(registry: Registry, pair: Pair) -> list[str | None]:
+    return [_prefix(registry, pair), pair.source_name, pair.destination_name, pair.source_key, pair.destination_key]
+
+
+def _delete(registry: Registry, pair: Pair) -> None:
+    registry.connection.execute(f"DELETE FROM {registry.named(EXEC_STATE)} WHERE {_OF_PAIR}", _of(registry, pair))
 
 
 def _prefix(registry: Registry, pair: Pair) -> str:

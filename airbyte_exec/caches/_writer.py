@@ -25,6 +25,7 @@ from airbyte_exec.caches._tolerant import readable
 from airbyte_exec.caches._transform import PIECES, parsed, select_rows
 from airbyte_exec.caches._wide import wide_rows
 from airbyte_exec.exceptions import PyAirbyteCacheTableValidationError
+from airbyte_exec.protocol.blocks import count_lines
 from airbyte_exec.records import INTERNAL_COLUMNS
 from airbyte_exec.types import StreamId
 
@@ -254,7 +255,7 @@ class _registered:  # noqa: N801 - reads as a verb in a `with`
 
 
 def _count_lines(pieces: Sequence[Piece]) -> int:
-    return sum(piece.text.count(b"\n") for piece in pieces)
+    return sum(count_lines(piece.text) for piece in pieces)
 
 
 def _mended(pieces: Sequence[Piece], unparsed: dict[tuple[int, int], bytes]) -> list[Piece]:

@@ -47,7 +47,7 @@ def items_of(block: bytes, before: int) -> tuple[list[Item], int]:
         block: whole lines, each ending in a newline.
         before: how many lines came before it.
     """
-    number = len(block) - len(block.replace(b"\n", b""))  # four times as fast as `count` of a single byte
+    number = count_lines(block)
     envelopes = _decoded(block, number)
     if envelopes is None:
         return _Block(block, before).from_pieces(), number
@@ -58,6 +58,11 @@ def items_of(block: bytes, before: int) -> tuple[list[Item], int]:
         return _Block(block, before).from_envelopes(envelopes), number
 
     return [run_of(block, heads)], number
+
+
+def count_lines(block: bytes) -> int:
+    """Return the number of newlines, four times as fast as `bytes.count` of a single byte."""
+    return len(block) - len(block.replace(b"\n", b""))
 
 
 def _decoded(block: bytes, number: int) -> Sequence[Line] | None:
