@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from airbyte_exec._state.files import StateFolder
 from airbyte_exec._state.store import Saved
 from airbyte_exec.aio import AsyncDestination, AsyncSource
 from airbyte_exec.destinations import Destination
+from airbyte_exec.executors.base import Executor
 from airbyte_exec.executors.local import PathExecutor
 from airbyte_exec.results import WriteResult
 from airbyte_exec.sources import Source
@@ -42,6 +43,12 @@ SECRET = "kept-to-ourselves-4711"
 _PROPERTIES = {"api_key": {"type": "string", "airbyte_secret": True}, "script": {"type": ["array", "object"]}}
 
 
+def scripted_spec(modes: list[str] | None = None) -> dict[str, Any]:
+    """Return the spec of a scripted connector, as far as a sync asks for it."""
+    spec: dict[str, Any] = {"connectionSpecification": {"type": "object", "properties": _PROPERTIES}}
+    return spec if modes is None else {**spec, "supported_destination_sync_modes": modes}
+
+
 class Scripted(PathExecutor):
     """Runs a scripted connector whose spec is known, which saves a process."""
 
@@ -51,8 +58,7 @@ class Scripted(PathExecutor):
 
     def known_spec(self) -> dict[str, Any]:
         """Return the spec."""
-        spec: dict[str, Any] = {"connectionSpecification": {"type": "object", "properties": _PROPERTIES}}
-        return spec if self._modes is None else {**spec, "supported_destination_sync_modes": self._modes}
+        return scripted_spec(self._modes)
 
 
 class Lab:
@@ -69,27 +75,33 @@ class Lab:
         self.got = folder / "got"
         self.state = folder / "project" / ".cache" / "state"
 
+    def source_executor(self) -> Executor:
+        return Scripted(SOURCE_MINI)
+
+    def destination_executor(self, modes: list[str] | None = None) -> Executor:
+        return Scripted(DESTINATION_MINI, modes)
+
     def async_source(self, *, made_with: dict[str, Any] | None = None, **config: Any) -> AsyncSource:
         given = source_config(**{"path": self.sent, **config})
-        return AsyncSource(Scripted(SOURCE_MINI), "source-mini", given, **(made_with or {}))
+        return AsyncSource(self.source_executor(), "source-mini", given, **(made_with or {}))
 
     def async_destination(
         self, *, modes: list[str] | None = None, made_with: dict[str, Any] | None = None, **config: Any
     ) -> AsyncDestination:
         given = destination_config(**{"path": self.got, **config})
-        return AsyncDestination(Scripted(DESTINATION_MINI, modes), "destination-mini", given, **(made_with or {}))
+        return AsyncDestination(self.destination_executor(modes), "destination-mini", given, **(made_with or {}))
 
     def source(self, *, made_with: dict[str, Any] | None = None, **config: Any) -> Source:
         """Return a source-mini; the keys of its config, and what `Source` itself takes."""
         given = source_config(**{"path": self.sent, **config})
-        return Source(Scripted(SOURCE_MINI), "source-mini", given, **(made_with or {}))
+        return Source(self.source_executor(), "source-mini", given, **(made_with or {}))
 
     def destination(
         self, *, modes: list[str] | None = None, made_with: dict[str, Any] | None = None, **config: Any
     ) -> Destination:
         """Return a destination-mini; the keys of its config, and what `Destination` itself takes."""
         given = destination_config(**{"path": self.got, **config})
-        return Destination(Scripted(DESTINATION_MINI, modes), "destination-mini", given, **(made_with or {}))
+        return Destination(self.destination_executor(modes), "destination-mini", given, **(made_with or {}))
 
     def write(self, source: Source | None = None, destination: Destination | None = None, **how: Any) -> WriteResult:
         """Write straight, without a check."""
@@ -139,6 +151,9 @@ class Lab:
         running = [run.folder for run in calls if is_running(run.pid)]
         return running + list((self.folder / "tmp").glob("airbyte-exec-*"))
 
+    def hang_up(self) -> None:
+        """Close connections that this process may keep for the next sync."""
+
     def await_nothing_left(self) -> None:
         """Wait until the guardian of a process that was killed has done its work."""
         for _ in range(1500):
@@ -162,7 +177,9 @@ def open_files() -> int:
 
 
 @contextmanager
-def opened_lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def opened_lab(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Lab] | None = None
+) -> Iterator[Lab]:
     """Give a lab, with state, logs and temporary files in the folder; afterwards nothing may be left."""
     temporary = folder / "tmp"
     temporary.mkdir()
@@ -170,10 +187,12 @@ def opened_lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setenv("AIRBYTE_LOGGING_ROOT", str(folder / "logs"))
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    lab = (make or Lab)(folder)
+    lab.hang_up()
     before = open_files()
-    lab = Lab(folder)
     yield lab
     assert lab.leftovers() == []
+    lab.hang_up()
     assert open_files() <= before, "file descriptors are left open"
 
 

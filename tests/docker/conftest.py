@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from docker_engine import IMAGES, Engine, is_required, why_no_engine
+from docker_lab import DockerLab
+from syncs import opened_lab
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -68,3 +71,31 @@ def source_faker_image(engine: Engine) -> str:
 @pytest.fixture
 def hardcoded_image(engine: Engine) -> str:
     return IMAGES["hardcoded_image"]
+
+
+@pytest.fixture
+def docker_lab(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: Engine,
+    source_mini_image: str,
+    destination_mini_image: str,
+) -> Iterator[DockerLab]:
+    """Give a lab whose connectors are containers."""
+
+    def make(folder: Path) -> DockerLab:
+        return DockerLab(folder, engine, source_mini_image, destination_mini_image)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "known"))
+    with opened_lab(tmp_path, monkeypatch, make) as opened:
+        assert isinstance(opened, DockerLab)
+        yield opened
+
+
+@pytest.fixture
+def lab(docker_lab: DockerLab, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> DockerLab:
+    """Give the lab to borrowed tests; a process of it lives only in a container that runs."""
+    for module in getattr(request.module, "BORROWED", ()):
+        monkeypatch.setattr(module, "is_running", docker_lab.has_container, raising=False)
+
+    return docker_lab
