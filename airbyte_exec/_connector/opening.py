@@ -190,6 +190,8 @@ class PreparedSession:
             grow_stdout=is_read,
             grow_stdin=is_write,
             hold_stdin=is_write,
+            stdin_fd=None if launch.take_stdin is None else launch.take_stdin(),
+            stop_argv=launch.stop_argv,
             kill_argv=launch.kill_argv,
             orphan_argv=launch.orphan_argv,
             on_stderr=parts.log.take,

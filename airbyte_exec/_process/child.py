@@ -19,7 +19,7 @@ import anyio
 from anyio import CancelScope
 
 from airbyte_exec._process import _sweep
-from airbyte_exec._process.ending import REAP_LIMIT, Ending, run_to_its_end
+from airbyte_exec._process.ending import REAP_LIMIT, Ending, run_at_once, run_to_its_end
 from airbyte_exec._process.errors import StdinClosed
 from airbyte_exec._process.pipes import leave, write_all
 from airbyte_exec._process.stdout import Stdout
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 STOP_GRACE = 5.0  # seconds between SIGTERM and SIGKILL; what a database driver takes to roll back
 KILL_COMMAND_LIMIT = 15.0  # seconds; `docker kill` answers within one
 DRAIN_TIMEOUT = 5.0  # seconds that a pipe may stay open after the child's exit; a log shipper flushes within one
+ABANDON_COMMAND_LIMIT = 5.0  # likewise, for the command that ends a container
 ABANDON_LIMIT = 1.0  # seconds that the event loop is held up by the end of a child whose orderly end was cancelled
 STDERR_LIMIT = 1.0  # seconds for the rest of stderr once everything that may hold it is killed
 
@@ -58,6 +59,7 @@ class Child:
         stderr: Stderr,
         guard: Guard,
         token: str,
+        stop_argv: tuple[str, ...] | None,
         kill_argv: tuple[str, ...] | None,
         drain_timeout: float,
         stop_grace: float,
@@ -67,6 +69,7 @@ class Child:
         self._stderr = stderr
         self._guard = guard
         self._token = token
+        self._stop_argv = stop_argv
         self._kill_argv = kill_argv
         self._drain_timeout = drain_timeout
         self._stop_grace = stop_grace
@@ -181,13 +184,13 @@ class Child:
     async def _stop(self) -> None:
         await self._leave_pipes()
         if not self._ending.seen.is_set():
-            _sweep.signal_group(self.pid, signal.SIGTERM)
-            _sweep.signal_group(self.pid, signal.SIGCONT)
-            with anyio.move_on_after(self._stop_grace):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._stdout.discard)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._stdout.discard)
+                await self._ask_to_end()
+                with anyio.move_on_after(self._stop_grace):
                     await self._ending.seen.wait()
-                    tasks.cancel_scope.cancel()
+
+                tasks.cancel_scope.cancel()
 
         if self._ending.code != 0 and self._kill_argv is not None:
             await run_to_its_end(self._kill_argv, seconds=KILL_COMMAND_LIMIT)
@@ -201,6 +204,14 @@ class Child:
 
         with anyio.move_on_after(STDERR_LIMIT):
             await self._stderr_ended.wait()
+
+    async def _ask_to_end(self) -> None:
+        if self._stop_argv is not None:
+            await run_to_its_end(self._stop_argv, seconds=self._stop_grace)
+            return
+
+        _sweep.signal_group(self.pid, signal.SIGTERM)
+        _sweep.signal_group(self.pid, signal.SIGCONT)
 
     async def _leave_pipes(self) -> None:
         self._stdout.is_stopping = True
@@ -259,6 +270,10 @@ class Child:
             if self._guard.is_ours:
                 if not self._ending.seen.is_set():
                     # asyncio's own cancellation breaks through a shield: no time for a grace, but none may be left.
+                    # What stands behind a go-between ends first: the end of that one is an end of its input.
+                    if self._kill_argv is not None:
+                        run_at_once(self._kill_argv, seconds=ABANDON_COMMAND_LIMIT)
+
                     for pause in _sweep.kill_rounds([self._token], {self.pid: self._start}, ABANDON_LIMIT):
                         time.sleep(pause)
 

@@ -133,3 +133,12 @@ async def run_to_its_end(argv: Sequence[str], *, seconds: float) -> None:
             await ending.watch()
 
     ending.release()
+
+
+def run_at_once(argv: Sequence[str], *, seconds: float) -> None:
+    """Run a command like `run_to_its_end`, and hold up the thread meanwhile."""
+    null = subprocess.DEVNULL
+    try:
+        subprocess.run(argv, stdin=null, stdout=null, stderr=null, timeout=seconds, check=False, start_new_session=True)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        logger.warning("The command %s, which ends a child for sure, cannot be run: %s", argv[0], error)

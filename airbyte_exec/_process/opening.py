@@ -40,6 +40,8 @@ class _Order:
     grow_stdout: bool
     grow_stdin: bool
     hold_stdin: bool
+    stdin_fd: int | None
+    stop_argv: tuple[str, ...] | None
     kill_argv: tuple[str, ...] | None
     orphan_argv: tuple[str, ...] | None
     stderr_log: Path | None
@@ -58,6 +60,8 @@ def open_child(
     grow_stdout: bool = False,
     grow_stdin: bool = False,
     hold_stdin: bool = False,
+    stdin_fd: int | None = None,
+    stop_argv: Sequence[str] | None = None,
     kill_argv: Sequence[str] | None = None,
     orphan_argv: Sequence[str] | None = None,
     stderr_log: Path | None = None,
@@ -76,6 +80,9 @@ def open_child(
         grow_stdout: give its stdout 1 MiB instead of 64 KiB, if the user's quota leaves room: for sources.
         grow_stdin: the same for its stdin: for destinations.
         hold_stdin: let the guardian hold a copy of its stdin: our death is no end of input then. For destinations.
+        stop_argv: a command that asks it to end, run in the place of SIGTERM where signals to its process group would
+            end a go-between alone (the client of a container).
+        stdin_fd: another way to what it starts than its own stdin (a container); it is taken over, and closed.
         kill_argv: a command that ends it for sure, run where signals to its process group may not do (a container).
         orphan_argv: what the guardian runs in its place when we have died; by default `kill_argv`.
         stderr_log: a file that gets all of its stderr.
@@ -98,6 +105,8 @@ def open_child(
             grow_stdout=grow_stdout,
             grow_stdin=grow_stdin,
             hold_stdin=hold_stdin,
+            stop_argv=None if stop_argv is None else tuple(stop_argv),
+            stdin_fd=stdin_fd,
             kill_argv=None if kill_argv is None else tuple(kill_argv),
             orphan_argv=None if orphan_argv is None else tuple(orphan_argv),
             stderr_log=stderr_log,
@@ -169,7 +178,11 @@ def _start(order: _Order, token: str) -> tuple[Child, Launch, int | None]:
     with ExitStack() as theirs, ExitStack() as ours:
         stdout, stdout_in = make_pipe(ours, theirs)
         stderr, stderr_in = make_pipe(ours, theirs)
-        stdin_out, stdin = make_pipe(theirs, ours) if order.stdin else (subprocess.DEVNULL, None)
+        if order.stdin_fd is not None:
+            ours.callback(os.close, order.stdin_fd)
+
+        own_pipe = order.stdin and order.stdin_fd is None
+        stdin_out, stdin = make_pipe(theirs, ours) if own_pipe else (subprocess.DEVNULL, order.stdin_fd)
         log = None if order.stderr_log is None else open_log(order.stderr_log)
         if log is not None:
             ours.callback(os.close, log)
@@ -192,6 +205,7 @@ def _start(order: _Order, token: str) -> tuple[Child, Launch, int | None]:
         stderr=Stderr(ReadEnd(stderr), log=log, on_chunk=order.on_stderr),
         guard=order.guard,
         token=token,
+        stop_argv=order.stop_argv,
         kill_argv=order.kill_argv,
         drain_timeout=order.drain_timeout,
         stop_grace=order.stop_grace,

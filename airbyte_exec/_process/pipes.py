@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,7 +106,12 @@ def _new_pipes_are_small() -> bool:
 def pipe_size(fd: int) -> int:
     """Return how many bytes the pipe holds."""
     getting = getattr(fcntl, "F_GETPIPE_SZ", None)
-    return DEFAULT_SIZE if getting is None else fcntl.fcntl(fd, getting)
+    return DEFAULT_SIZE if getting is None or not _is_pipe(fd) else fcntl.fcntl(fd, getting)
+
+
+def _is_pipe(fd: int) -> bool:
+    # What leads into a container is a socket: its buffers are the kernel's to choose.
+    return stat.S_ISFIFO(os.fstat(fd).st_mode)
 
 
 class PipeEnd:
@@ -123,7 +129,7 @@ class PipeEnd:
         self._scope: CancelScope | None = None
         os.set_blocking(fd, False)
         _ours.add(fd)
-        if grow:
+        if grow and _is_pipe(fd):
             _budget.grow(fd)
 
         self.size = pipe_size(fd)
@@ -224,6 +230,8 @@ class WriteEnd(PipeEnd):
             return os.writev(self.fd, parts)
         except BlockingIOError:
             return 0
+        except ConnectionResetError:  # a socket's word for it
+            raise BrokenPipeError from None
 
     async def wait(self, deadline: float = float("inf")) -> bool:
         """Wait until the pipe takes bytes; False if it was woken or the deadline passed."""

@@ -25,6 +25,8 @@ class Launch:
         env: environment variables that are set on top of what a child inherits.
         unset_env: environment variables that this child must not inherit.
         show_path: how a local path appears to the connector.
+        take_stdin: gives a file descriptor that leads to its stdin, where the child's own stdin does not.
+        stop_argv: a command that asks it to end, in the place of SIGTERM to its process group.
         kill_argv: a command that ends it for sure, beside the signals to its process group.
         orphan_argv: a command that ends it and leaves nothing of it, for when we have died; by default `kill_argv`.
         stop_grace: the most seconds between SIGTERM and what ends it for sure; None for the session's own limit.
@@ -35,6 +37,8 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     unset_env: frozenset[str] = frozenset()
     show_path: Callable[[Path], str] = str
+    take_stdin: Callable[[], int] | None = None
+    stop_argv: tuple[str, ...] | None = None
     kill_argv: tuple[str, ...] | None = None
     orphan_argv: tuple[str, ...] | None = None
     stop_grace: float | None = None

@@ -8,18 +8,21 @@ before it is made: whatever is interrupted, it can be found and removed.
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from airbyte_exec.exceptions import AirbyteConnectorError
+from airbyte_exec.exceptions import AirbyteConnectorError, PyAirbyteInputError, PyAirbyteInternalError
 from airbyte_exec.executors.base import Launch
 from airbyte_exec.executors.docker import owner
 from airbyte_exec.executors.docker.answers import Answers
 from airbyte_exec.executors.docker.archive import file_path, find_user, is_as_put, put_files, read_file
+from airbyte_exec.executors.docker.attach import attach_stdin, can_attach
 from airbyte_exec.executors.docker.ends import describe_end, engine_lost
 from airbyte_exec.executors.docker.engine import Engine, client_environment
+from airbyte_exec.executors.docker.errors import naming
 from airbyte_exec.executors.docker.image import Image
 from airbyte_exec.executors.docker.options import DockerOptions
 from airbyte_exec.executors.docker.prune import remove, sweep_once
@@ -54,10 +57,15 @@ class ContainerPlacement(Placement):
         self._lock = threading.Lock()
         self._is_closed = False
         self._id: str | None = None
+        self._stdin: socket.socket | None = None
         self._put_at = 0
 
     def prepare(self) -> Launch:
         """Create the container and put the files into it."""
+        with naming(self._connector):
+            return self._prepare()
+
+    def _prepare(self) -> Launch:
         client = self._engine.client
         sweep_once(self._engine)
         container = self._create()
@@ -74,14 +82,40 @@ class ContainerPlacement(Placement):
             self._put_at = int(time.time())
             put_files(self._engine, container, self._job.files, uid=uid, gid=gid, mtime=self._put_at)
 
+        if self._job.command == "write" and can_attach(self._engine):
+            self._attach(container)
+
         return self._launch(client, container)
 
+    def _attach(self, container: str) -> None:
+        connection = attach_stdin(self._engine, container)
+        with self._lock:
+            if not self._is_closed:
+                self._stdin = connection
+                return
+
+        connection.close()
+
+    def _take_stdin(self) -> int:
+        """Give the way into the container away: whoever takes it closes it."""
+        with self._lock:
+            connection, self._stdin = self._stdin, None
+
+        if connection is None:
+            raise PyAirbyteInternalError(message="The way into a container was taken twice, or after its end.")
+
+        return connection.detach()
+
     def _launch(self, client: str, container: str) -> Launch:
-        stdin = ["--interactive"] if self._job.command == "write" else []
+        by_client = self._job.command == "write" and self._stdin is None
+        stdin = ["--interactive"] if by_client else []
         at_once = ["--time", "0"] if self._engine.address.program == "podman" else []
         return Launch(
             argv=(client, *self._engine.address.arguments, "start", "--attach", *stdin, container),
             env=client_environment(),
+            take_stdin=None if self._stdin is None else self._take_stdin,
+            # Not by SIGTERM to the client, which ends by it, and its end is a clean end of input for a destination.
+            stop_argv=self._engine.command("kill", "--signal", "TERM", container),
             kill_argv=self._engine.command("kill", container),
             orphan_argv=self._engine.command("rm", "--force", *at_once, "--volumes", container),
             stop_grace=STOP_GRACE,
@@ -99,14 +133,20 @@ class ContainerPlacement(Placement):
 
     def _create(self) -> str:
         # Not through `containers.create`: it would ask for what it has just made.
+        from docker.errors import DockerException
         from docker.models import containers
 
         settings = {name: value for name, value in self._settings().items() if value not in (None, {}, [])}
         settings = {**settings, **self._options.create_kwargs}
         api = self._engine.api
         arranged = containers._create_container_args  # type: ignore[attr-defined]  # its types leave it out
+        try:
+            request = arranged({"version": api._version, **settings})
+        except (TypeError, ValueError, DockerException) as error:
+            raise PyAirbyteInputError(message=f"No container can be made as the options say: {error}") from error
+
         with self._engine.errors("making a container of", self._image.name):
-            made = api.create_container(**arranged({"version": api._version, **settings}))
+            made = api.create_container(**request)
 
         for warning in made.get("Warnings") or ():
             logger.debug("The engine says of the container of %s: %s", self._connector, warning)
@@ -169,16 +209,22 @@ class ContainerPlacement(Placement):
                 return
 
             self._is_closed = True
-            container = self._id
+            container, connection = self._id, self._stdin
+            self._stdin = None
 
         if container is None:  # it is not made, or will be removed by the one that is making it
             return
 
         try:
+            # Before the connection is closed: the container must not take that for the end of its input.
             remove(self._engine, container)
         except AirbyteConnectorError as error:
+            self._engine.left.add(container)
             logger.warning(
                 "The container %s could not be removed (%s); the next start, or `airbyte-exec prune`, will.",
                 self.name,
                 error.get_message(),
             )
+        finally:
+            if connection is not None:
+                connection.close()

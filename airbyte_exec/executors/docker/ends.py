@@ -117,11 +117,14 @@ def _exited(code: int, state: Mapping[str, Any], tail: Sequence[str], image: Ima
             reason="out_of_memory",
         )
 
+    if own != code:
+        return engine_lost(code or own, f"Its client program ended with {code}, and it with {own}")
+
     if own in (_KILLED, _TERMINATED):
         how = "was killed (SIGKILL)" if own == _KILLED else "was told to end (SIGTERM)"
         return Ending(
             exit_code=own,
-            failure=f"{how} by somebody else",
+            failure=how,
             guidance="`docker kill`, `docker stop`, a restart of the engine, or the kernel for want of memory on the "
             "whole machine.",
             reason="killed",
@@ -139,9 +142,6 @@ def _exited(code: int, state: Mapping[str, Any], tail: Sequence[str], image: Ima
             guidance="`docker system df` shows what takes the space; it may also be the disk that it writes to.",
             reason="disk_full",
         )
-
-    if own != code:
-        return engine_lost(code or own, f"Its client program ended with {code}, and it with {own}")
 
     return Ending(exit_code=own)
 

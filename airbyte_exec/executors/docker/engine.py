@@ -79,6 +79,8 @@ class Engine:
         self.address = address
         self.swept = False
         """Whether this process has looked for orphans there."""
+        self.left: set[str] = set()
+        """Containers of this process that could not be removed when they should have been."""
         self._lock = threading.Lock()
         self._sdk: DockerClient | None = None
 

@@ -28,7 +28,7 @@ REASONS = {
     "refused": "the engine refused for another reason",
 }
 
-_Make = Callable[..., exc.AirbyteConnectorError]
+_Make = Callable[..., exc.PyAirbyteError]
 
 _PULL_REFUSED = re.compile(
     r"denied|unauthorized|authentication required|toomanyrequests|forbidden|no basic auth|credentials|"
@@ -102,7 +102,17 @@ def engine_errors(address: str, *, doing: str, image: str | None = None) -> Iter
         raise _unreachable(address, error) from error
 
 
-def refusal(text: str, *, doing: str, image: str | None = None) -> exc.AirbyteConnectorError:
+@contextmanager
+def naming(connector: str) -> Iterator[None]:
+    """Give the errors of an engine the name of the connector that it was asked for."""
+    try:
+        yield
+    except exc.AirbyteConnectorError as error:
+        error.connector_name = error.connector_name or connector
+        raise
+
+
+def refusal(text: str, *, doing: str, image: str | None = None) -> exc.PyAirbyteError:
     """Return the error for what the engine said no to."""
     named = f" {image}" if image else ""
     shown = text.strip()[:2000]
@@ -134,6 +144,20 @@ _REFUSALS: tuple[_Refusal, ...] = (
         exc.AirbyteConnectorInstallationError,
         "The image{image} is not made for this engine's kind of machine.",
         "`DockerOptions(platform=…)` chooses another build of it; else the engine needs emulation (binfmt, QEMU).",
+    ),
+    (
+        re.compile(r"network \S+ not found", re.IGNORECASE),
+        "refused",
+        exc.PyAirbyteInputError,
+        "The engine does not have the network that the container is to be in.",
+        "`docker network ls` shows those that there are.",
+    ),
+    (
+        re.compile(r"unable to find (?:user|group)", re.IGNORECASE),
+        "refused",
+        exc.PyAirbyteInputError,
+        "The image{image} does not have the user that it is to run as.",
+        "`DockerOptions(user='1000:1000')` takes numbers, which need not be in it.",
     ),
     (
         re.compile(r"pull access denied", re.IGNORECASE),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec.executors.base import Executor
 from airbyte_exec.executors.docker.answers import Answers
 from airbyte_exec.executors.docker.container import ContainerPlacement
 from airbyte_exec.executors.docker.engine import Engine, find_engine
+from airbyte_exec.executors.docker.errors import naming
 from airbyte_exec.executors.docker.image import Image, find_image, pull_image
 from airbyte_exec.executors.docker.options import DEFAULT_DOCKER_OPTIONS, DockerOptions
 from airbyte_exec.executors.placement import Job, Placement
 
 if TYPE_CHECKING:
     from airbyte_exec.registry import ConnectorMetadata
+
+Answer = TypeVar("Answer")
 
 
 class DockerExecutor(Executor):
@@ -70,37 +73,36 @@ class DockerExecutor(Executor):
                 self._found = self._named(lambda: self._find(auto_fix=auto_fix))
 
     def _find(self, *, auto_fix: bool) -> Image:
-        engine, policy = self.engine, self.options.pull_policy
+        engine, policy, platform = self.engine, self.options.pull_policy, self.options.platform
         _ = engine.client
-        found = None if policy == "always" and auto_fix else self._usable(engine)
-        if found is None and auto_fix and policy != "never":
-            pull_image(engine, self.image, platform=self.options.platform)
+        found = find_image(engine, self.image)
+        may_pull = auto_fix and policy != "never"
+        if may_pull and (policy == "always" or found is None or not _fits(found, platform)):
+            pull_image(engine, self.image, platform=platform)
             found = find_image(engine, self.image)
 
+        guidance = (
+            None if may_pull else "`pull_policy='never'` and `install_if_missing=False` keep it from being pulled."
+        )
         if found is None:
             raise exc.AirbyteConnectorInstallationError(
-                message=f"The engine does not have the image {self.image}"
-                + (f" for {self.options.platform}." if self.options.platform else "."),
-                guidance="`pull_policy='never'` and `install_if_missing=False` keep it from being pulled."
-                if policy == "never" or not auto_fix
-                else None,
+                message=f"The engine does not have the image {self.image}.",
+                guidance=guidance,
                 context={"reason": "image_not_found"},
+            )
+
+        if not _fits(found, platform):
+            raise exc.AirbyteConnectorInstallationError(
+                message=f"The image {self.image} is made for {found.platform}, and {platform} is asked for.",
+                guidance=guidance,
+                context={"reason": "wrong_platform"},
             )
 
         return found
 
-    def _usable(self, engine: Engine) -> Image | None:
-        found = find_image(engine, self.image)
-        wanted = self.options.platform
-        return found if found is None or wanted is None or found.platform.startswith(_two_parts(wanted)) else None
-
-    def _named(self, function: Any) -> Any:
-        """Call a function; an error of the engine gets the connector's name."""
-        try:
+    def _named(self, function: Callable[[], Answer]) -> Answer:
+        with naming(self.name):
             return function()
-        except exc.AirbyteConnectorError as error:
-            error.connector_name = error.connector_name or self.name
-            raise
 
     def found(self) -> Image:
         """Return what the image says of itself.
@@ -185,6 +187,6 @@ class DockerExecutor(Executor):
         return {"config": config, "seen": [repr(options), dict(options.env), repr(options.create_kwargs)]}
 
 
-def _two_parts(platform: str) -> str:
+def _fits(image: Image, platform: str | None) -> bool:
     # A variant (`linux/arm64/v8`) is not always said by an image that has it.
-    return "/".join(platform.split("/")[:2])
+    return platform is None or image.platform == "/".join(platform.split("/")[:2])

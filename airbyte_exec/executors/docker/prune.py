@@ -44,7 +44,18 @@ def prune(engine: str | None = None) -> PruneReport:
 
 
 def sweep_once(engine: Engine) -> None:
-    """Remove the orphans that an engine has, once a process; that it fails is no reason to run nothing."""
+    """Remove the orphans that an engine has, once a process, and what this process could not remove before.
+
+    That it fails is no reason to run nothing.
+    """
+    while engine.left:
+        container = engine.left.pop()
+        try:
+            remove(engine, container)
+        except AirbyteConnectorError:
+            engine.left.add(container)
+            break
+
     if engine.swept:
         return
 
