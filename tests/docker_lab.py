@@ -62,6 +62,11 @@ class DockerLab(Lab):
     def destination_executor(self, modes: list[str] | None = None) -> Executor:
         return ScriptedImage("destination-mini", self.images[1], self.options, modes)
 
+    @property
+    def own_filter(self) -> str:
+        """What finds the containers of this lab among all, for `docker ps --filter`."""
+        return f"label=test={self.engine.label}"
+
     def leftovers(self) -> list[Path]:
         """Return what is left: containers, and folders of runs."""
         containers = [Path(name) for name in self.engine.left_by(0)]

@@ -1,8 +1,8 @@
 """Every way in which connectors go well or fail, with both of them in containers: the tests of the engine, borrowed.
 
-What is left out speaks of what a container does not have: an exit code that tells a signal from a number (one that ends by
-SIGTERM exits with 143), and an output that ends before the container does. `test_ends.py` has their like. So has what
-gives a connector half a second from its start.
+What is left out speaks of what a container does not have: an exit code that tells a signal from a number (one that
+ends by SIGTERM exits with 143), and an output that ends before the container does; or it gives a connector half a
+second from its start. `test_ends.py` has their like.
 """
 
 from __future__ import annotations
