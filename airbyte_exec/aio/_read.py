@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
+
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._engine.ends import SourceFeed
 from airbyte_exec._engine.options import WriteOptions
@@ -15,7 +17,7 @@ from airbyte_exec._engine.plan import plan_sync
 from airbyte_exec._engine.transfer import Transfer
 from airbyte_exec._state.pair import open_pair
 from airbyte_exec.aio._outcome import with_result, write_result
-from airbyte_exec.aio._prepare import following_configs
+from airbyte_exec.aio._prepare import following_configs, side_by_side
 from airbyte_exec.results import ReadResult
 from airbyte_exec.strategies import WriteStrategy
 
@@ -49,8 +51,10 @@ class ReadFlow:
 
     async def run(self) -> ReadResult:
         """Read, and return what was read."""
-        source, cache = self.source, self.cache
+        source, cache, store = self.source, self.cache, self.cache.state_store()
         with bare_errors():
+            # The cache is opened while the source discovers: both take a while, the first time.
+            await side_by_side(source.discover, lambda: anyio.to_thread.run_sync(lambda: store.salt))
             catalog = await source.plan(
                 self.streams,
                 strategy=self.strategy,
@@ -58,7 +62,7 @@ class ReadFlow:
                 supported=self.supported,
             )
             state = await open_pair(
-                cache.state_store(),
+                store,
                 source_name=source.name,
                 source_config=source.given_config,
                 destination_name=None,
@@ -74,6 +78,10 @@ class ReadFlow:
                 destination_name=type(cache).__name__,
             )
             async with with_result(transfer, state), following_configs(state, source), AsyncExitStack() as stack:
+                # The source first: it starts while the cache is made ready.
+                session = await stack.enter_async_context(
+                    source.reading(plan.configured(), plan.state, self.options.session)
+                )
                 sink = await stack.enter_async_context(
                     cache.open_sink(
                         state.pair,
@@ -81,9 +89,6 @@ class ReadFlow:
                         plan.templates,
                         on_warning=transfer.summary.warnings.append,
                     )
-                )
-                session = await stack.enter_async_context(
-                    source.reading(plan.configured(), plan.state, self.options.session)
                 )
                 transfer.summary.facts[source.name] = session.facts
                 transfer.summary.progress.estimates = session.facts.estimates

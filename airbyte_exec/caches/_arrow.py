@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,8 +116,18 @@ class Pieces:
     is left out, so that splitting the text at newlines gives its lines.
     """
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[Piece] = ()
     _keep: list[Any] = field(default_factory=list)
+
+    @contextmanager
+    def shown(self, pieces: Sequence[Piece]) -> Iterator[None]:
+        """Be a stream over these pieces for the statements of the block."""
+        self.pieces = pieces
+        try:
+            yield
+        finally:
+            self.pieces = ()
+            self._keep.clear()
 
     def __arrow_c_schema__(self) -> Any:
         """Return the schema as a capsule."""

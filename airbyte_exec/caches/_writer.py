@@ -12,7 +12,7 @@ the row that came last. A row with NULL in its key is merged with nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _BATCH = "_airbyte_exec_batch"
+_PREPARED = "_airbyte_exec_insert_"
+_MAX_PREPARED = 64
 _WIDE_VALUES = 25_000
 """Values in one statement, about, where rows are made in Python."""
 
@@ -54,7 +56,11 @@ class TableWriter:
         self._on_unparsed = on_unparsed
         self._plans: dict[StreamId, TablePlan] = {}
         self._tables: dict[str, dict[str, str]] | None = None
+        self._pieces = Pieces()
+        self._filled: set[str] = set()
+        self._prepared: dict[str, int] = {}
         connection.execute("SET TimeZone = 'UTC'")
+        connection.register(PIECES, self._pieces)
 
     def open(self, plan: TablePlan) -> list[Column]:
         """Make the tables of a stream where they are missing, add columns that they lack, and return the columns
@@ -66,6 +72,7 @@ class TableWriter:
         final = self._ensure(plan.table, plan.columns)
         columns = self._ensure(plan.staging, plan.columns) if plan.staging else final
         self._plans[plan.stream] = replace(plan, columns=tuple(columns))
+        self._forget_statement(plan.target)
         return [has for has, planned in zip(columns, plan.columns, strict=True) if has.type != planned.type]
 
     def insert(self, stream: StreamId, pieces: Sequence[Piece]) -> int:
@@ -86,6 +93,7 @@ class TableWriter:
         """Put the rows that were collected for a replaced stream in the place of its old ones."""
         plan = self._plans[stream]
         if plan.staging is not None:
+            self._forget_statement(plan.target)
             self._connection.execute(f"DROP TABLE {ident(self._schema, plan.table)}")
             self._connection.execute(f"ALTER TABLE {ident(self._schema, plan.staging)} RENAME TO {ident(plan.table)}")
             self._plans[stream] = replace(plan, staging=None)
@@ -128,18 +136,41 @@ class TableWriter:
 
     def _append(self, plan: TablePlan, pieces: Sequence[Piece]) -> int:
         expected = _count_lines(pieces)
-        statement = f"INSERT INTO {self._target(plan)} ({names_of(plan)}) {select_rows(plan.columns)}"
-        with _registered(self._connection, pieces):
-            rows = self._count(statement)
+        with self._pieces.shown(pieces):
+            rows = self._count(self._insert_statement(plan))
             unparsed = self._unparsed(plan) if rows < expected else {}
 
         if unparsed:
             self._on_unparsed(plan.stream, len(unparsed))
             again = [Piece(readable(line), f"{pieces[at].prefix}{n}-") for (at, n), line in unparsed.items()]
-            with _registered(self._connection, again):
-                rows += self._count(statement)
+            with self._pieces.shown(again):
+                rows += self._count(self._insert_statement(plan))
 
         return rows
+
+    def _insert_statement(self, plan: TablePlan) -> str:
+        """Return the INSERT of the pieces that are shown. One that comes again is prepared: planning it takes DuckDB
+        as long as some thousand rows do.
+        """
+        target = plan.target
+        number = self._prepared.get(target)
+        if number is not None:
+            return f"EXECUTE {_PREPARED}{number}"
+
+        statement = f"INSERT INTO {self._target(plan)} ({names_of(plan)}) {select_rows(plan.columns)}"
+        if target not in self._filled or len(self._prepared) == _MAX_PREPARED:
+            self._filled.add(target)
+            return statement
+
+        number = next(n for n in range(_MAX_PREPARED) if n not in self._prepared.values())
+        self._connection.execute(f"PREPARE {_PREPARED}{number} AS {statement}")
+        self._prepared[target] = number
+        return f"EXECUTE {_PREPARED}{number}"
+
+    def _forget_statement(self, target: str) -> None:
+        number = self._prepared.pop(target, None)
+        if number is not None:
+            self._connection.execute(f"DEALLOCATE {_PREPARED}{number}")
 
     def _merge(self, plan: TablePlan, pieces: Sequence[Piece]) -> int:
         batch = ident("temp", _BATCH)
@@ -160,13 +191,13 @@ class TableWriter:
     def _make_batch(self, plan: TablePlan, pieces: Sequence[Piece]) -> int:
         expected = _count_lines(pieces)
         make = f"CREATE OR REPLACE TEMP TABLE {_BATCH} AS {select_rows(plan.columns, arrival=True)}"
-        with _registered(self._connection, pieces):
+        with self._pieces.shown(pieces):
             rows = self._count(make)
             unparsed = self._unparsed(plan) if rows < expected else {}
 
         if unparsed:  # in their places: the order of arrival counts
             self._on_unparsed(plan.stream, len(unparsed))
-            with _registered(self._connection, _mended(pieces, unparsed)):
+            with self._pieces.shown(_mended(pieces, unparsed)):
                 rows = self._count(make)
 
         return rows
@@ -233,25 +264,6 @@ class TableWriter:
 
     def _target(self, plan: TablePlan) -> str:
         return ident(self._schema, plan.target)
-
-
-class _registered:  # noqa: N801 - reads as a verb in a `with`
-    """Shows the pieces to the connection as a table, for one statement."""
-
-    def __init__(self, connection: DuckDBPyConnection, pieces: Iterable[Piece]) -> None:
-        self._connection = connection
-        self._pieces = Pieces(list(pieces))
-
-    def __enter__(self) -> None:
-        self._connection.register(PIECES, self._pieces)
-
-    def __exit__(self, *_: object) -> None:
-        from duckdb import Error
-
-        try:
-            self._connection.unregister(PIECES)
-        except Error:  # the transaction has failed: the next registration takes the place of this one
-            return
 
 
 def _count_lines(pieces: Sequence[Piece]) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
 import msgspec
@@ -32,6 +32,7 @@ _ODD_NEWLINE = re.compile(rb"\n(?:(?!\{)|(?<!\}\n)(?<!\}\r\n))")
 _RECORD_BEGINS = {
     text: re.compile(rb"\n(?!" + re.escape(text) + rb")") for text in (b'{"type":"RECORD"', b'{"type": "RECORD"')
 }
+_STATE_BEGINS = {text: text.replace(b"RECORD", b"STATE") for text in _RECORD_BEGINS}
 _BYTE_SAID = re.compile(r"\(byte ([0-9]+)\)$")
 _HEAD_LOOKED_AT = 300
 _ODD_AT = (b"N", b"I", b"-")  # NaN, Infinity, -Infinity: where the decoder stops at them
@@ -67,7 +68,10 @@ def count_lines(block: bytes) -> int:
 
 def _decoded(block: bytes, number: int) -> Sequence[Line] | None:
     """Decode a block at once, or return None where it has to be taken in pieces."""
-    if not block.startswith(b"{") or not _is_even(block, number):
+    if not block.startswith(b"{"):
+        return None
+
+    if not _begin_alike(block, number) and _ODD_NEWLINE.search(block, 0, len(block) - 1) is not None:
         return None
 
     try:
@@ -78,17 +82,27 @@ def _decoded(block: bytes, number: int) -> Sequence[Line] | None:
     return envelopes if len(envelopes) == number and utf8_error(block) is None else None
 
 
-def _is_even(block: bytes, number: int) -> bool:
-    """Return whether every newline but the last stands between `}` and `{`.
+def _begin_alike(block: bytes, number: int) -> bool:
+    """Return whether all records begin like the first line, up to their `data`, and all else are states: then no
+    newline of the block is an odd one.
 
-    A connector begins each record in the same way: that long text is found many times as fast as a short one, and where
-    there are as many of it as lines, nothing else has to be looked for.
+    Most connectors write each record alike, and that long text is found many times as fast as a short one.
     """
+    begins = _record_begins(block)
     data = block.find(b'"data"', 0, min(block.find(b"\n"), _HEAD_LOOKED_AT))
-    if data > 0 and block.count(b"}\n" + block[:data]) == number - 1:
-        return True
+    if begins is None or data < 0:
+        return False
 
-    return _ODD_NEWLINE.search(block, 0, len(block) - 1) is None
+    found = block.count(b"}\n" + block[:data])
+    if found < number - 1:
+        found += block.count(b"}\n" + _STATE_BEGINS[begins])
+
+    return found == number - 1
+
+
+def _record_begins(block: bytes, start: int = 0) -> bytes | None:
+    """Return the text with which a record begins there, if it is one of the usual ones."""
+    return next((text for text in _RECORD_BEGINS if block.startswith(text, start)), None)
 
 
 class _Block:
@@ -218,9 +232,12 @@ class _Block:
         A line that begins as most connectors begin a record is one: the decoder refuses a second type. So where just as
         many lines begin otherwise, they are those that are meant, and the lines need not be counted one by one.
         """
-        begins = next((text for text in _RECORD_BEGINS if self._block.startswith(text, span[0])), None)
+        begins = _record_begins(self._block, span[0])
         if begins is not None:
-            found = [found.end() for found in _RECORD_BEGINS[begins].finditer(self._block, span[0], span[1] - 1)]
+            found = list(_each(self._block, b"\n" + _STATE_BEGINS[begins], span))
+            if len(found) != len(others):
+                found = [found.end() for found in _RECORD_BEGINS[begins].finditer(self._block, span[0], span[1] - 1)]
+
             if len(found) == len(others):
                 return found
 
@@ -251,6 +268,14 @@ class _Block:
         if self._heads:
             self._found.append(run_of(self._block[slice(*self._run)], self._heads))
             self._heads = []
+
+
+def _each(block: bytes, begin: bytes, span: Span) -> Iterator[int]:
+    """Yield where a line begins with the text that follows the newline of `begin`."""
+    at = block.find(begin, *span)
+    while at >= 0:
+        yield at + 1
+        at = block.find(begin, at + 1, span[1])
 
 
 def _changed(envelopes: Sequence[Line]) -> bool:
