@@ -21,7 +21,7 @@ import airbyte_exec as ab
 from airbyte_exec import exceptions as exc
 from airbyte_exec.aio.destination import AsyncDestination
 from airbyte_exec.aio.source import AsyncSource
-from airbyte_exec.executors.docker import DockerExecutor, DockerOptions, clear_answers, owner, prune
+from airbyte_exec.executors.docker import DockerExecutor, DockerOptions, clear_answers, container, owner, prune
 from airbyte_exec.executors.docker.engine import find_engine
 
 pytestmark = pytest.mark.docker
@@ -257,9 +257,13 @@ def test_the_end_of_the_client_is_no_end_of_input(
     assert engine.containers() == []
 
 
+@pytest.mark.parametrize("by_client", [False, True])
 def test_a_destination_gets_the_end_of_its_input_when_it_is_meant(
-    engine: Engine, destination_mini_image: str, tmp_path: Path
+    engine: Engine, destination_mini_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_client: bool
 ) -> None:
+    if by_client:  # as with an engine behind TLS or ssh
+        monkeypatch.setattr(container, "can_attach", lambda _: False)
+
     core = destination(engine, destination_mini_image, tmp_path)
 
     async def main() -> int:

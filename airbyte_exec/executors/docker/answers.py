@@ -152,7 +152,9 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (path.parent.parent, path.parent):  # what `parents` makes would be open to others
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
         _write_new(path.parent, text.encode()).replace(path)
     except OSError as error:
         logger.debug("An answer was not kept: %s", error)
