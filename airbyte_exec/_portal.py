@@ -6,13 +6,16 @@ for as long as it lasts: so it works in a script, in a thread and inside a runni
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import aclosing
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 from anyio.from_thread import start_blocking_portal
 
 T = TypeVar("T")
@@ -27,6 +30,35 @@ def run(function: Callable[..., Awaitable[T]], *args: Any) -> T:
     """
     with start_blocking_portal(backend="asyncio") as portal:
         return _result(portal.start_task_soon(function, *args))
+
+
+async def call(function: Callable[..., T], *args: Any, may_be_abandoned: bool) -> T:
+    """Call a blocking function in a thread and return what it returns.
+
+    Parameters:
+        may_be_abandoned: a cancellation leaves the call to itself, and so does the end of this process: for calls
+            that wait for somebody who may never answer. Else a cancellation waits for its end.
+    """
+    if not may_be_abandoned:
+        return await anyio.to_thread.run_sync(function, *args)
+
+    outcome: Future[T] = Future()
+    waiting, working = socket.socketpair()
+    context = copy_context()
+
+    def work() -> None:
+        with working:
+            try:
+                outcome.set_result(context.run(function, *args))
+            except BaseException as error:  # noqa: BLE001 - the top of a thread: it is raised by whoever waits
+                outcome.set_exception(error)
+
+    with waiting:
+        # A daemon, unlike anyio's own threads: the interpreter would wait for those when it ends.
+        threading.Thread(target=work, name=f"airbyte_exec {getattr(function, '__name__', '')}", daemon=True).start()
+        await anyio.wait_readable(waiting)
+
+    return outcome.result()
 
 
 def iterate(make: Callable[[], AsyncIterator[T]], *, stop: threading.Event | None = None) -> Generator[T, None, None]:

@@ -10,6 +10,8 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from functools import partial
 
 import anyio
 import anyio.lowlevel
@@ -161,3 +163,72 @@ def test_ctrl_c_cancels_the_call_and_waits_for_its_clean_up() -> None:
         assert process.stdout.read() == "cleaned up\ninterrupted\n"
 
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("may_be_abandoned", [False, True])
+def test_a_blocking_function_is_called_in_a_thread_with_the_callers_context(
+    backend: str, may_be_abandoned: bool
+) -> None:
+    variable: ContextVar[str] = ContextVar("variable")
+
+    def work(number: int) -> tuple[int, str, bool]:
+        return 2 * number, variable.get(), threading.current_thread() is threading.main_thread()
+
+    async def main() -> tuple[int, str, bool]:
+        variable.set("seen")
+        return await _portal.call(work, 21, may_be_abandoned=may_be_abandoned)
+
+    assert anyio.run(main, backend=backend) == (42, "seen", False)
+
+
+@pytest.mark.parametrize("may_be_abandoned", [False, True])
+def test_what_a_blocking_function_raises_is_raised(may_be_abandoned: bool) -> None:
+    def fail() -> None:
+        raise KeyError("x")
+
+    async def main() -> None:
+        await _portal.call(fail, may_be_abandoned=may_be_abandoned)
+
+    with pytest.raises(KeyError, match="x"):
+        anyio.run(main)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_call_that_may_be_abandoned_is_left_to_itself_when_it_is_cancelled(backend: str) -> None:
+    go_on, ended, began = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        go_on.wait(30)
+        ended.set()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(_portal.call, work, may_be_abandoned=True))
+            await anyio.to_thread.run_sync(began.wait, 30)
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)
+    assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(30)
+
+
+def test_the_interpreter_does_not_wait_for_a_call_that_was_abandoned() -> None:
+    code = """
+import threading, anyio
+from functools import partial
+from airbyte_exec import _portal
+began = threading.Event()
+def work():
+    began.set()
+    threading.Event().wait()
+async def main():
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(_portal.call, work, may_be_abandoned=True))
+        await anyio.to_thread.run_sync(began.wait)
+        tasks.cancel_scope.cancel()
+anyio.run(main)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

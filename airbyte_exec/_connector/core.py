@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anyio
 
+from airbyte_exec import _portal
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.config import Resolved, resolve_config, validate_against
 from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions, effective
@@ -116,9 +117,7 @@ class ConnectorCore:
         return self._spec
 
     async def _known_spec(self) -> ConnectorSpecification | None:
-        known = await anyio.to_thread.run_sync(
-            self.executor.known_spec, abandon_on_cancel=self.executor.may_be_abandoned
-        )
+        known = await _portal.call(self.executor.known_spec, may_be_abandoned=self.executor.may_be_abandoned)
         if known is None:
             return None
 
@@ -172,9 +171,7 @@ class ConnectorCore:
 
     async def ensure_installation(self) -> None:
         """Install the connector where that is needed and allowed."""
-        await anyio.to_thread.run_sync(
-            self.executor.ensure_installation, abandon_on_cancel=self.executor.may_be_abandoned
-        )
+        await _portal.call(self.executor.ensure_installation, may_be_abandoned=self.executor.may_be_abandoned)
 
     @asynccontextmanager
     async def open(

@@ -18,8 +18,8 @@ from typing import Any
 
 import anyio
 
+from airbyte_exec import _portal, logs
 from airbyte_exec import exceptions as exc
-from airbyte_exec import logs
 from airbyte_exec._connector.environment import connector_environment, platform_environment
 from airbyte_exec._connector.files import ConfigFile, same_text
 from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions
@@ -30,7 +30,8 @@ from airbyte_exec.executors.base import Executor, Launch
 from airbyte_exec.executors.placement import Ending, Job, Placement
 from airbyte_exec.secrets.masking import Masker
 
-CLOSE_LIMIT = 20.0  # seconds that are waited for a container to be removed; what is not removed then is swept later
+CLOSE_LIMIT = 5.0  # seconds that are waited for a container to be removed; what is not removed then is swept later
+LOOK_LIMIT = 3.0  # seconds for a last look at the config; an engine answers within 0.1
 
 
 @asynccontextmanager
@@ -100,9 +101,9 @@ async def prepare_session(
             folder=guard.folder,
             run_id=guard.run_id,
         )
-        placement = await anyio.to_thread.run_sync(executor.place, job, abandon_on_cancel=executor.may_be_abandoned)
+        placement = await _portal.call(executor.place, job, may_be_abandoned=executor.may_be_abandoned)
         try:
-            launch = await anyio.to_thread.run_sync(placement.prepare, abandon_on_cancel=placement.may_be_abandoned)
+            launch = await _portal.call(placement.prepare, may_be_abandoned=placement.may_be_abandoned)
         except BaseException:
             await _close(placement)
             raise
@@ -114,7 +115,9 @@ async def prepare_session(
             launch=launch,
             environment=connector_environment(command, allowed=options.environment, secret=secret_variables),
             placement=placement,
-            watch=_ConfigWatch(ConfigFile(config, placement.config), config, on_config),
+            watch=_ConfigWatch(
+                ConfigFile(config, placement.config), config, on_config, may_be_abandoned=placement.may_be_abandoned
+            ),
             log=log,
             guard=guard,
             undo=undo.pop_all(),
@@ -128,7 +131,7 @@ def _as_json(config: Mapping[str, Any]) -> bytes:
 
 async def _close(placement: Placement) -> None:
     with anyio.move_on_after(CLOSE_LIMIT, shield=True):
-        await anyio.to_thread.run_sync(placement.close, abandon_on_cancel=placement.may_be_abandoned)
+        await _portal.call(placement.close, may_be_abandoned=placement.may_be_abandoned)
 
 
 @dataclass(kw_only=True)
@@ -172,7 +175,7 @@ class PreparedSession:
         finally:
             with anyio.CancelScope(shield=True):
                 try:
-                    await parts.watch.look()
+                    await parts.watch.look_once_more()
                 finally:
                     await self.close()
 
@@ -200,11 +203,11 @@ class PreparedSession:
         )
 
         async def ask_ending(exit_code: int) -> Ending:
-            return await anyio.to_thread.run_sync(
+            return await _portal.call(
                 parts.placement.ending,
                 exit_code,
                 child.stderr_tail,
-                abandon_on_cancel=parts.placement.may_be_abandoned,
+                may_be_abandoned=parts.placement.may_be_abandoned,
             )
 
         return Session(
@@ -221,8 +224,11 @@ class PreparedSession:
 class _ConfigWatch:
     """Tells of each config that a connector makes, once, in the order in which it makes them."""
 
-    def __init__(self, file: ConfigFile, config: Mapping[str, Any] | None, tell: ConfigListener) -> None:
+    def __init__(
+        self, file: ConfigFile, config: Mapping[str, Any] | None, tell: ConfigListener, *, may_be_abandoned: bool
+    ) -> None:
         self._file = file
+        self._may_be_abandoned = may_be_abandoned
         self._tell = tell
         self._last = None if config is None else same_text(config)
 
@@ -233,7 +239,20 @@ class _ConfigWatch:
 
     async def look(self) -> None:
         """Look at the config file."""
-        rewritten = await anyio.to_thread.run_sync(self._file.rewritten)
+        await self._take_rewritten(await self._rewritten())
+
+    async def look_once_more(self) -> None:
+        """Look at the config file after the end, for no longer than it usually takes."""
+        rewritten = None
+        with anyio.move_on_after(LOOK_LIMIT if self._may_be_abandoned else None):
+            rewritten = await self._rewritten()
+
+        await self._take_rewritten(rewritten)
+
+    async def _rewritten(self) -> dict[str, Any] | None:
+        return await _portal.call(self._file.rewritten, may_be_abandoned=self._may_be_abandoned)
+
+    async def _take_rewritten(self, rewritten: dict[str, Any] | None) -> None:
         if rewritten is not None:
             await self._changed(rewritten)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airbyte_exec._process.stderr import Stderr
 
 STOP_GRACE = 5.0  # seconds between SIGTERM and SIGKILL; what a database driver takes to roll back
-KILL_COMMAND_LIMIT = 15.0  # seconds; `docker kill` answers within one
+KILL_COMMAND_LIMIT = 5.0  # seconds; `docker kill` answers within one, and an engine that hangs does not at all
 DRAIN_TIMEOUT = 5.0  # seconds that a pipe may stay open after the child's exit; a log shipper flushes within one
 ABANDON_COMMAND_LIMIT = 5.0  # likewise, for the command that ends a container
 ABANDON_LIMIT = 1.0  # seconds that the event loop is held up by the end of a child whose orderly end was cancelled

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 import anyio.to_thread
 
+from airbyte_exec import _portal
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.core import ConnectorCore
 from airbyte_exec._connector.errors import bare_errors
@@ -110,9 +111,7 @@ class AsyncSource(ConnectorCore):
 
     async def _known_catalog(self) -> AirbyteCatalog | None:
         config = self.resolved_config()
-        known = await anyio.to_thread.run_sync(
-            self.executor.known_catalog, config, abandon_on_cancel=self.executor.may_be_abandoned
-        )
+        known = await _portal.call(self.executor.known_catalog, config, may_be_abandoned=self.executor.may_be_abandoned)
         if known is None:
             return None
 

@@ -191,8 +191,8 @@ def test_a_client_that_is_not_there_is_said_to_be_so(monkeypatch: pytest.MonkeyP
         ("manifest for airbyte/source-x:9 not found: manifest unknown: manifest unknown", "image_not_found"),
         (
             (
-                "pull access denied for a/b, repository does not exist or may require 'docker login': denied: requested "
-                "access to the resource is denied"
+                "pull access denied for a/b, repository does not exist or may require 'docker login': denied: "
+                "requested access to the resource is denied"
             ),
             "image_not_found",
         ),
@@ -204,8 +204,8 @@ def test_a_client_that_is_not_there_is_said_to_be_so(monkeypatch: pytest.MonkeyP
         ("no matching manifest for linux/arm64/v8 in the manifest list entries", "wrong_platform"),
         (
             (
-                "image with reference sha256:1 was found but does not match the specified platform: wanted linux/arm64, "
-                "actual: linux/amd64"
+                "image with reference sha256:1 was found but does not match the specified platform: wanted "
+                "linux/arm64, actual: linux/amd64"
             ),
             "wrong_platform",
         ),
