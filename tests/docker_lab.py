@@ -74,7 +74,7 @@ class DockerLab(Lab):
 
     def hang_up(self) -> None:
         """Close the connections to the engine, which the SDK keeps."""
-        find_engine(None).sdk.close()
+        find_engine(self.options.engine).sdk.close()
 
     def has_container(self, pid: int = 0) -> bool:
         """Return whether a process of a container may live; its pid is one of the container's own."""

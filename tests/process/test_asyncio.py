@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from airbyte_exec._process import open_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from airbyte_exec._process import Child, Guard
 
@@ -51,6 +54,39 @@ def test_a_task_that_is_cancelled_again_while_it_stops_its_child_leaves_no_child
 
     liveness.await_names("daemon", "child")
     liveness.await_end()
+    assert not marker.exists()
+
+
+def test_what_stands_behind_a_go_between_is_ended_first_where_nobody_waits(
+    guard: Guard, env: dict[str, str], tmp_path: Path
+) -> None:
+    fifo, marker = tmp_path / "input", tmp_path / "end-of-input"
+    os.mkfifo(fifo)
+    script = 'while read line; do :; done < "$0"; touch "$1"'
+    with subprocess.Popen(["sh", "-c", script, str(fifo), str(marker)]) as remote:
+
+        async def main() -> None:
+            stopping = asyncio.Event()
+
+            async def live() -> None:
+                argv = ["sh", "-c", 'echo; exec cat > "$0"', str(fifo)]
+                kill_argv = ["kill", "-KILL", str(remote.pid)]
+                async with open_child(
+                    argv, env=env, stdin=True, guard=guard, hold_stdin=True, stop_argv=["true"], kill_argv=kill_argv
+                ) as child:
+                    await child.read()
+                    stopping.set()
+                    await asyncio.Event().wait()
+
+            task = asyncio.create_task(live())
+            await stopping.wait()
+            while not task.done():
+                task.cancel()
+                await asyncio.sleep(0)
+
+        asyncio.run(main())
+        assert remote.wait() == -signal.SIGKILL
+
     assert not marker.exists()
 
 

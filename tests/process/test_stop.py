@@ -275,6 +275,31 @@ async def test_the_command_that_ends_a_child_for_sure_runs_unless_the_child_succ
     assert marker.exists() == ran
 
 
+async def test_a_child_is_asked_to_end_by_its_own_command_and_gets_no_signal(
+    guard: Guard, env: dict[str, str], tmp_path: Path
+) -> None:
+    end, asked = tmp_path / "end", tmp_path / "asked"
+    os.mkfifo(end)
+    argv = ["sh", "-c", 'trap "exit 9" TERM; echo; read line < "$0"; exit 5', str(end)]
+    stop_argv = ["sh", "-c", 'touch "$0"; echo > "$1"', str(asked), str(end)]
+    with anyio.fail_after(PATIENCE):
+        async with open_child(
+            argv, env=env, stdin=False, guard=guard, stop_argv=stop_argv, stop_grace=PATIENCE
+        ) as child:
+            await child.read()
+            assert await child.stop() == 5
+
+    assert asked.exists()
+
+
+async def test_a_child_that_does_not_answer_to_its_own_command_is_killed(guard: Guard, env: dict[str, str]) -> None:
+    with anyio.fail_after(PATIENCE):
+        async with open_child(
+            ["sleep", "60"], env=env, stdin=False, guard=guard, stop_argv=["true"], stop_grace=SHORT
+        ) as child:
+            assert await child.stop() == -signal.SIGKILL
+
+
 async def test_a_kill_command_that_is_not_there_is_logged_and_stops_nothing(
     guard: Guard, env: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
