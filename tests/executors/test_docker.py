@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -68,15 +69,12 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_context(folder: Path, name: str, host: str) -> None:
-    from docker.context.config import get_meta_file
-
-    path = Path(get_meta_file(name))
+    path = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
     path.parent.mkdir(parents=True)
     path.write_text(
         json.dumps({"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}}}),
         encoding="utf-8",
     )
-    assert folder in path.parents
 
 
 def test_what_is_chosen_counts_before_the_environment_and_that_before_the_clients_settings(

@@ -5,6 +5,8 @@ The SDK blocks: what is here is called in worker threads, and every call is boun
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import socket
@@ -19,6 +21,7 @@ from airbyte_exec.executors.docker.errors import engine_errors, missing_client, 
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.tls import TLSConfig
 
 CALL_LIMIT = 30
 """Seconds for one answer of the engine; the slowest, the removal of a container, takes 0.1 s on an idle machine."""
@@ -144,7 +147,7 @@ def _connect(address: Address) -> DockerClient:
 
     settings: dict[str, Any] = {"base_url": address.url or None, "version": "auto", "timeout": CALL_LIMIT}
     if address.context is not None:
-        tls = _context(address.context).TLSConfig
+        tls = _context_tls(address.context)
         settings |= {"tls": tls} if tls is not None else {}
     elif address.url.startswith(("tcp://", "https://")):
         from docker.utils import kwargs_from_env
@@ -183,9 +186,7 @@ def find_address(choice: str | None = None) -> Address:
     if host := os.environ.get("DOCKER_HOST"):
         return Address(program, host)
 
-    from docker.context.config import get_current_context_name
-
-    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    name = os.environ.get("DOCKER_CONTEXT") or _current_context()
     return Address(program, "unix:///var/run/docker.sock") if name == "default" else _of_context(name)
 
 
@@ -194,21 +195,55 @@ def _is_url(text: str) -> bool:
 
 
 def _of_context(name: str) -> Address:
-    return Address("docker", str(_context(name).Host), name)
+    return Address("docker", _context_host(name), name)
 
 
-def _context(name: str) -> Any:
-    from docker.context import ContextAPI
+def _config_folder() -> Path:
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
 
-    context = ContextAPI.get_context(name)
-    if context is None:
+
+def _current_context() -> str:
+    """Return the context that the client's own settings name."""
+    config = _read_json(_config_folder() / "config.json") or {}
+    return str(config.get("currentContext") or "default")
+
+
+def _context_host(name: str) -> str:
+    # The SDK has a reader of its own, which finds no context where there is no config.json.
+    meta = _read_json(_config_folder() / "contexts" / "meta" / _context_id(name) / "meta.json")
+    try:
+        return str(meta["Endpoints"]["docker"]["Host"])  # type: ignore[index]  # None is a TypeError, too
+    except (KeyError, TypeError):
         raise PyAirbyteInputError(
             message=f"There is no context {name!r}, and it is no address.",
             guidance="`docker context ls` shows the contexts; an address begins with unix://, tcp:// or ssh://.",
             input_value=name,
-        )
+        ) from None
 
-    return context
+
+def _context_tls(name: str) -> TLSConfig | None:
+    from docker.tls import TLSConfig
+
+    folder = _config_folder() / "contexts" / "tls" / _context_id(name) / "docker"
+    authority, certificate, key = (folder / f"{part}.pem" for part in ("ca", "cert", "key"))
+    if not authority.exists() and not certificate.exists():
+        return None
+
+    pair = (str(certificate), str(key)) if certificate.exists() else None
+    return TLSConfig(client_cert=pair, ca_cert=str(authority) if authority.exists() else None, verify=True)
+
+
+def _context_id(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+    return found if isinstance(found, dict) else None
 
 
 def _podman_socket() -> str:
