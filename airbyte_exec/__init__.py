@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from airbyte_exec._connector.options import SessionOptions
     from airbyte_exec._engine.options import NameMapping, WriteOptions
     from airbyte_exec._engine.progress import Progress
-    from airbyte_exec.caches import CacheBase, DuckDBCache, get_default_cache, new_local_cache
+    from airbyte_exec.caches import CacheBase, DuckDBCache, get_colab_cache, get_default_cache, new_local_cache
     from airbyte_exec.datasets import CachedDataset
     from airbyte_exec.destinations import Destination, get_destination
     from airbyte_exec.executors.docker.options import DockerOptions
@@ -67,6 +67,7 @@ _HOMES = {
     "WriteStrategy": "strategies",
     "__version__": "version",
     "get_available_connectors": "registry",
+    "get_colab_cache": "caches",
     "get_default_cache": "caches",
     "get_destination": "destinations",
     "get_secret": "secrets",
@@ -121,6 +122,7 @@ __all__ = [
     "destinations",
     "exceptions",
     "get_available_connectors",
+    "get_colab_cache",
     "get_default_cache",
     "get_destination",
     "get_secret",

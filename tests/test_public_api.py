@@ -1,8 +1,9 @@
 """PyAirbyte's public names, as data: each is used here, under the name that its users know.
 
 Left out are Airbyte Cloud, MCP, agents, containers, manifests that run in this process, documents for language models,
-and caches in other databases than DuckDB. Names that are still missing are listed by themselves, and the list is held
-to what is really missing: a name that is added must be moved.
+and caches in other databases than DuckDB. Names that are missing are listed by themselves, and the list is held to what
+is really missing: a name that is added must be moved. A generic cache would be one in another database; a processor is
+what PyAirbyte writes rows with, one at a time, and nothing here does so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -27,8 +29,13 @@ from airbyte_exec._state.provider import SavedStateProvider
 from airbyte_exec.caches import CacheBase, DuckDBCache
 from airbyte_exec.datasets import DatasetMap, LazyDataset, SQLDataset
 from airbyte_exec.executors.noop import NoOpExecutor
+from airbyte_exec.progress import ProgressStyle, ProgressTracker
+from airbyte_exec.protocol.models import AirbyteStateMessage
 from airbyte_exec.results import ReadResult, WriteResult
 from airbyte_exec.secrets import hydration, util
+from airbyte_exec.shared.catalog_providers import CatalogProvider
+from airbyte_exec.shared.state_providers import JoinedStateProvider, StateProviderBase, StaticInputState
+from airbyte_exec.shared.state_writers import NoOpStateWriter, StateWriterBase, StdOutStateWriter
 from airbyte_exec.sources import Source
 from airbyte_exec.sources.util import get_connector
 
@@ -284,6 +291,85 @@ def _old_name(home: Home) -> Source:
         return get_connector("source-mini", local_executable=SOURCE_MINI)
 
 
+def _samples_printed(home: Home) -> bool:
+    text = io.StringIO()
+    with redirect_stdout(text):
+        home.source.print_samples(["users"], limit=2)
+
+    return "users: 2 records" in text.getvalue()
+
+
+def _client_used(home: Home) -> bool:
+    with home.cache.get_vendor_client() as client:
+        return client.sql("SELECT 1").fetchall() == [(1,)]
+
+
+def _message() -> AirbyteStateMessage:
+    body = {"stream_descriptor": {"name": "users"}, "stream_state": {}}
+    return AirbyteStateMessage.model_validate({"type": "STREAM", "stream": body})
+
+
+def _states_of_a_cache(home: Home) -> bool:
+    home.cache.get_state_writer("source-other", "destination-other").write_state(_message())
+    provider = home.cache.get_state_provider("source-other", destination_name="destination-other")
+    return provider.known_stream_names == {"users"}
+
+
+def _state_written(home: Home) -> bool:
+    writer = NoOpStateWriter()
+    writer.write_state(_message())
+    return writer.get_stream_state("users") == {}
+
+
+def _joined(home: Home) -> JoinedStateProvider:
+    return JoinedStateProvider(StaticInputState([]), StaticInputState([_message()]))
+
+
+def _catalog_asked(home: Home) -> bool:
+    provider = CatalogProvider.from_read_result(home.read)
+    (entry,) = provider.with_write_strategy(ab.WriteStrategy.REPLACE).configured_catalog.streams[:1]
+    return provider.get_primary_keys("users") == ["id"] and entry.destination_sync_mode.value == "overwrite"
+
+
+def _no_colab(home: Home) -> bool:
+    # Only a notebook on Colab has a drive: tests/caches/test_colab.py stands in for one.
+    with pytest.raises(exceptions.PyAirbyteInputError, match="not Google Colab"):
+        ab.get_colab_cache()
+
+    return True
+
+
+def _no_credentials(home: Home) -> bool:
+    # The service is not here: tests/secrets/test_google.py stands in for it.
+    with pytest.raises(exceptions.PyAirbyteInputError, match="not both"):
+        secrets.GoogleGSMSecretManager("p", credentials_json="{}", credentials_path="x")
+
+    return True
+
+
+def _not_validated(home: Home) -> bool:
+    # An installation takes long: tests/test_validate.py has one.
+    with pytest.raises(exceptions.PyAirbyteInputError, match="A config is needed"):
+        import_module("airbyte_exec.validate").validate(_connector_folder(home))
+
+    return True
+
+
+def _connector_folder(home: Home) -> Path:
+    path = home.lab.folder / "connector" / "metadata.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("data: {dockerRepository: airbyte/source-mini}", encoding="utf-8")
+    return path.parent
+
+
+def _made_of_an_image(make: Callable[[], Any]) -> bool:
+    # With an engine it is made, and what it does there is told by tests/docker; without one the error says so.
+    try:
+        return str(make().name) in ("source-e2e-test", "destination-dev-null")
+    except exceptions.AirbyteConnectorExecutableNotFoundError as error:
+        return "engine" in str(error)
+
+
 USES: dict[str, Callable[[Home], Any]] = {
     # airbyte
     "airbyte_exec.get_source": lambda h: ab.get_source("source-mini", {}, local_executable=SOURCE_MINI).name,
@@ -353,6 +439,7 @@ USES: dict[str, Callable[[Home], Any]] = {
     "Source.get_records": lambda h: len(list(h.source.get_records("users", limit=7, normalize_field_names=True))) == 7,
     "Source.get_samples": lambda h: len(h.source.get_samples(["users"], limit=3)["users"]) == 3,
     "Source.read": lambda h: len(h.read) == 2,
+    "Source.print_samples": _samples_printed,
     # a destination
     "Destination.write": lambda h: h.written.processed_records == 25,
     "Destination.is_cache_supported": lambda h: h.bundled().is_cache_supported and not h.destination.is_cache_supported,
@@ -417,7 +504,37 @@ USES: dict[str, Callable[[Home], Any]] = {
     "CacheBase.get_sql_engine": lambda h: h.cache.get_sql_engine() is h.cache.get_sql_engine(),
     "CacheBase.get_sql_alchemy_url": lambda h: str(h.cache.get_sql_alchemy_url()).startswith("duckdb"),
     "CacheBase.get_database_name": lambda h: h.cache.get_database_name() == "cache",
+    "CacheBase.get_vendor_client": _client_used,
+    "CacheBase.paired_destination_name": lambda h: h.cache.paired_destination_name == "destination-duckdb",
+    "CacheBase.paired_destination_config": lambda h: h.cache.paired_destination_config["destination_path"],
+    "CacheBase.get_state_provider": _states_of_a_cache,
+    "CacheBase.get_state_writer": _states_of_a_cache,
+    "airbyte_exec.get_colab_cache": _no_colab,
+    "airbyte_exec.caches.get_colab_cache": _no_colab,
+    # what they share
+    "airbyte_exec.shared.state_providers.StateProviderBase": lambda h: isinstance(h.states, StateProviderBase),
+    "airbyte_exec.shared.state_providers.StaticInputState": lambda h: _joined(h).known_stream_names == {"users"},
+    "airbyte_exec.shared.state_providers.JoinedStateProvider": lambda h: _joined(h).get_stream_state("users") == {},
+    "airbyte_exec.shared.state_writers.StateWriterBase": lambda h: issubclass(NoOpStateWriter, StateWriterBase),
+    "airbyte_exec.shared.state_writers.NoOpStateWriter": _state_written,
+    "airbyte_exec.shared.state_writers.StdOutStateWriter": lambda h: StdOutStateWriter().known_stream_names == set(),
+    "airbyte_exec.shared.catalog_providers.CatalogProvider": _catalog_asked,
+    "airbyte_exec.progress.ProgressTracker": lambda h: ProgressTracker(ProgressStyle.NONE).total_records_read == 0,
+    "airbyte_exec.progress.ProgressStyle": lambda h: (
+        {style.name for style in ProgressStyle}
+        == {
+            "AUTO",
+            "RICH",
+            "IPYTHON",
+            "PLAIN",
+            "NONE",
+        }
+    ),
+    "airbyte_exec.validate.validate": _not_validated,
+    "airbyte_exec.validate.run": lambda h: callable(import_module("airbyte_exec.validate").run),
     # secrets
+    "airbyte_exec.secrets.ColabSecretManager": lambda h: secrets.ColabSecretManager().get_secret("x") is None,
+    "airbyte_exec.secrets.GoogleGSMSecretManager": _no_credentials,
     "airbyte_exec.secrets.get_secret": lambda h: secrets.get_secret("A_SECRET", sources=["env"]) == "the-value",
     "airbyte_exec.secrets.SecretString": lambda h: (
         "the" not in repr(secrets.SecretString("the")) and secrets.SecretString("")
@@ -470,6 +587,12 @@ USES: dict[str, Callable[[Home], Any]] = {
     "airbyte_exec.logs.new_passthrough_file_logger": lambda h: _written(
         logs.new_passthrough_file_logger("source-mini")
     ),
+    "airbyte_exec.sources.get_benchmark_source": lambda h: _made_of_an_image(
+        lambda: ab.sources.get_benchmark_source("1e3", install_if_missing=False)
+    ),
+    "airbyte_exec.destinations.get_noop_destination": lambda h: _made_of_an_image(
+        lambda: ab.destinations.get_noop_destination(install_if_missing=False)
+    ),
     "airbyte_exec.experimental.get_source": lambda h: experimental.get_source is ab.get_source,
     "airbyte_exec.sources.util.get_connector": lambda h: _old_name(h).name == "source-mini",
 }
@@ -509,24 +632,9 @@ ERRORS = [
 WARNINGS = ["PyAirbyteWarning", "PyAirbyteDataLossWarning", "AirbyteExperimentalFeatureWarning"]
 
 MISSING = [
-    "airbyte_exec.get_colab_cache",
-    "airbyte_exec.caches.get_colab_cache",
     "airbyte_exec.caches.generic",
-    "airbyte_exec.progress",
-    "airbyte_exec.validate",
-    "airbyte_exec.shared",
-    "airbyte_exec.sources.get_benchmark_source",
-    "airbyte_exec.destinations.get_noop_destination",
-    "airbyte_exec.secrets.ColabSecretManager",
-    "airbyte_exec.secrets.GoogleGSMSecretManager",
-    "airbyte_exec.registry.get_connector_version_history",
-    "airbyte_exec.sources.Source.print_samples",
     "airbyte_exec.caches.CacheBase.processor",
     "airbyte_exec.caches.CacheBase.get_record_processor",
-    "airbyte_exec.caches.CacheBase.get_state_provider",
-    "airbyte_exec.caches.CacheBase.get_state_writer",
-    "airbyte_exec.caches.CacheBase.get_vendor_client",
-    "airbyte_exec.caches.CacheBase.paired_destination_name",
 ]
 
 

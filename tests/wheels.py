@@ -49,7 +49,7 @@ def write_wheel(
     return path
 
 
-def write_slow_project(folder: Path, *, begun: Path, go: Path) -> Path:
+def write_slow_project(folder: Path, *, begun: Path, go: Path, main: str = MAIN) -> Path:
     """Write a project whose build opens the FIFO `begun` for writing, says so, and waits on the FIFO `go`.
 
     Each open end is kept until the build's process ends; without `go` the build does not wait.
@@ -60,7 +60,7 @@ def write_slow_project(folder: Path, *, begun: Path, go: Path) -> Path:
         '[project]\nname = "airbyte-source-slow"\nversion = "1.0"\n',
         encoding="utf-8",
     )
-    files = wheel_files("airbyte-source-slow", "1.0", script="source-slow")
+    files = wheel_files("airbyte-source-slow", "1.0", script="source-slow", main=main)
     backend = f"""
         import os, zipfile
         from pathlib import Path

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airbyte_exec.caches.base import CacheBase
     from airbyte_exec.caches.duckdb import DuckDBCache
-    from airbyte_exec.caches.util import get_default_cache, new_local_cache
+    from airbyte_exec.caches.util import get_colab_cache, get_default_cache, new_local_cache
 
-__all__ = ["CacheBase", "DuckDBCache", "get_default_cache", "new_local_cache"]
+__all__ = ["CacheBase", "DuckDBCache", "get_colab_cache", "get_default_cache", "new_local_cache"]
 
 _HOMES = {
     "CacheBase": "base",
     "DuckDBCache": "duckdb",
+    "get_colab_cache": "util",
     "get_default_cache": "util",
     "new_local_cache": "util",
 }

@@ -11,16 +11,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
 
-from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
+from airbyte_exec._state.messages import changes_of_state
+from airbyte_exec._state.store import Changes, Pair, Saved, merge_changes
 from airbyte_exec.caches._layout import DESTINATION_STATE, STATE
 from airbyte_exec.caches._registry import Registry
 from airbyte_exec.exceptions import PyAirbyteStateError
-from airbyte_exec.protocol.envelope import parse_state
+from airbyte_exec.protocol.envelope import State, parse_state
 from airbyte_exec.types import StreamId
 
 GLOBAL = "_GLOBAL"
@@ -50,7 +50,8 @@ class Mirror:
             before: what was returned last.
         """
         if self._names is None:
-            self._names = set(read(self._registry, self._pair))
+            before = read(self._registry, self._pair)  # what we wrote last may have been written over since
+            self._names = set(before)
             self._tables = self._registry.tables(self._pair.source_name)
 
         messages = self._messages(saved)
@@ -83,6 +84,17 @@ class Mirror:
             messages[stream.name] = f'{{"type":"STREAM","stream":{{{body}}}}}'
 
         return messages
+
+
+def put(registry: Registry, pair: Pair, state: State, text: str) -> None:
+    """Write a state as PyAirbyte does: it is newer than ours from then on.
+
+    Parameters:
+        state: the state.
+        text: its message, without the envelope.
+    """
+    kinds = {"GLOBAL": GLOBAL, "LEGACY": LEGACY}
+    _write(registry, pair, kinds.get(state.kind) or state.streams[0][0].name, text)
 
 
 def _write(registry: Registry, pair: Pair, name: str, message: str) -> None:
@@ -166,11 +178,4 @@ def _changes(saved: Saved, text: str) -> Changes:
     except (ValueError, msgspec.MsgspecError) as error:
         raise PyAirbyteStateError(message="A state that PyAirbyte wrote cannot be read.", log_text=text) from error
 
-    if state.kind == "STREAM":
-        known = {
-            stream: replace(saved.streams.get(stream, StreamSaved()), state=body) for stream, body in state.streams
-        }
-        return Changes("STREAM", known)
-
-    streams = {stream: saved.streams.get(stream, StreamSaved()) for stream, _ in state.streams}
-    return Changes(state.kind, streams, state.body)
+    return changes_of_state(state, saved)

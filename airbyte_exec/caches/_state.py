@@ -163,11 +163,11 @@ def written_by_pyairbyte(registry: Registry, source_name: str) -> set[str]:
     return {name for name, text in _mirror.read(registry, pair).items() if mirrored.get(name) != text}
 
 
-def latest(registry: Registry, source_name: str) -> Saved | None:
-    """Return what was saved last of the rows of a source, with whatever config it was read."""
-    rows = _rows(registry, source_name, None)
+def latest(registry: Registry, source_name: str, destination_name: str | None = None) -> Saved | None:
+    """Return what was saved last of a source, and of a destination or of the rows here, with whatever configs."""
+    rows = _rows(registry, source_name, destination_name)
     if not rows:
-        return _foreign(registry, Pair(source_name, None, ""))
+        return _foreign(registry, Pair(source_name, destination_name, ""))
 
     return _with_foreign(registry, max(rows, key=lambda row: row.saved.last_updated))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from airbyte_exec._state.provider import SavedStateProvider
 from airbyte_exec._state.store import Pair, StreamSaved
 from airbyte_exec.caches import _journal, _rows, _state
 from airbyte_exec.caches._connection import database_errors
@@ -16,9 +17,11 @@ from airbyte_exec.caches._load import Load
 from airbyte_exec.caches._registry import Registry, StreamEntry
 from airbyte_exec.caches._sink import CacheSink, open_sink
 from airbyte_exec.caches._state import SqlStateStore, transaction
+from airbyte_exec.caches._state_writer import CacheStateWriter
 from airbyte_exec.exceptions import PyAirbyteCacheError
 from airbyte_exec.protocol.envelope import Records, State
 from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog
+from airbyte_exec.shared.state_writers import StateWriterBase
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
@@ -64,9 +67,49 @@ class CacheStorage(abc.ABC):
     def _failed(self, message: str) -> PyAirbyteCacheError:
         """Return an error that names the cache."""
 
+    @property
+    @abc.abstractmethod
+    def paired_destination_name(self) -> str:
+        """The connector that writes to the same kind of database."""
+
+    @property
+    @abc.abstractmethod
+    def paired_destination_config(self) -> dict[str, Any]:
+        """A config with which that destination writes to the same place."""
+
+    def get_vendor_client(self) -> DuckDBPyConnection:
+        """Return a connection of the database's own library. It keeps the file locked until the caller closes it."""
+        return self._connect()
+
     def state_store(self) -> SqlStateStore:
         """Return the store that keeps state in this cache: of its own rows, and of destinations."""
         return SqlStateStore(self._open_made)
+
+    def get_state_provider(
+        self,
+        source_name: str,
+        *,
+        refresh: bool = True,  # noqa: ARG002 - PyAirbyte's name
+        destination_name: str | None = None,
+    ) -> SavedStateProvider:
+        """Return the state that is saved here, of the configs that were used last.
+
+        Parameters:
+            source_name: the source.
+            refresh: kept for callers of PyAirbyte: the cache is asked at each call.
+            destination_name: the destination that confirmed the state; None for the state of the rows here.
+        """
+        with self._open_made() as registry:
+            return SavedStateProvider(_state.latest(registry, source_name, destination_name))
+
+    def get_state_writer(self, source_name: str, destination_name: str | None = None) -> StateWriterBase:
+        """Return a writer of state: the next sync of these two goes on from what is written, with whatever configs.
+
+        Parameters:
+            source_name: the source.
+            destination_name: the destination; None for the state of the rows here.
+        """
+        return CacheStateWriter(self._open_made, Pair(source_name, destination_name, ""))
 
     def open_sink(
         self,

@@ -27,9 +27,6 @@ class DuckDBCache(CacheBase):
         cleanup: kept for callers of PyAirbyte: nothing is left behind that could be cleaned up.
     """
 
-    paired_destination_name = "destination-duckdb"
-    """The connector that writes to the same kind of database."""
-
     def __init__(
         self,
         db_path: Path | str,
@@ -58,6 +55,11 @@ class DuckDBCache(CacheBase):
     def get_database_name(self) -> str:
         """Return the name that DuckDB gives the file: its name without what follows the first dot."""
         return "memory" if self._file.in_memory else Path(self.db_path).name.split(".")[0]
+
+    @property
+    def paired_destination_name(self) -> str:
+        """The connector that writes DuckDB files."""
+        return "destination-duckdb"
 
     @property
     def paired_destination_config(self) -> dict[str, Any]:

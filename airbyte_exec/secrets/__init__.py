@@ -11,14 +11,18 @@ from airbyte_exec.secrets.base import SecretHandle, SecretManager, SecretSourceE
 from airbyte_exec.secrets.config import clear_secret_sources, disable_secret_source, register_secret_manager
 from airbyte_exec.secrets.custom import CustomSecretManager
 from airbyte_exec.secrets.env_vars import DotenvSecretManager, EnvVarSecretManager
+from airbyte_exec.secrets.google import ColabSecretManager, GoogleGSMSecretManager, GSMSecretHandle
 from airbyte_exec.secrets.masking import Masker
 from airbyte_exec.secrets.prompt import SecretsPrompt
 from airbyte_exec.secrets.util import get_secret
 
 __all__ = [
+    "ColabSecretManager",
     "CustomSecretManager",
     "DotenvSecretManager",
     "EnvVarSecretManager",
+    "GSMSecretHandle",
+    "GoogleGSMSecretManager",
     "Masker",
     "SecretHandle",
     "SecretManager",

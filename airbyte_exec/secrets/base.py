@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class SecretSourceEnum(StrEnum):
-    """The names of well-known sources of secrets. The Google ones need a manager that the user registers."""
+    """The names of well-known sources of secrets. The Google ones are asked once their manager is registered."""
 
     ENV = "env"
     DOTENV = "dotenv"

@@ -210,6 +210,18 @@ class Source(ConnectorBase[AsyncSource]):
 
         return samples
 
+    def print_samples(
+        self,
+        streams: list[str] | Literal["*"] | None = None,
+        *,
+        limit: int = 5,
+        on_error: Literal["raise", "ignore", "log"] = "log",
+    ) -> None:
+        """Print the first records of streams to stdout, a table a stream; see `get_samples` for the parameters."""
+        from airbyte_exec.sources._samples import samples_as_tables
+
+        samples_as_tables(self.name, self.get_samples(streams, limit=limit, on_error=on_error))
+
     def read(
         self,
         cache: CacheBase | None = None,

@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from mini import SOURCE_MINI, source_config, stream
+from mini import SOURCE_MINI, source_config, step, stream
 from syncs import Lab
 
 import airbyte_exec as ab
 from airbyte_exec import exceptions as exc
+from airbyte_exec.datasets import InMemoryDataset
 from airbyte_exec.executors.local import PathExecutor
+from airbyte_exec.protocol.models import ConfiguredAirbyteStream
 from airbyte_exec.sources import Source
+from airbyte_exec.sources._samples import samples_as_tables
 
 TWO = [stream("users"), stream("items", sync_modes=["full_refresh"])]
 
@@ -123,3 +126,40 @@ def test_a_config_is_a_copy_of_what_the_user_gave(lab: Lab) -> None:
     given["state_every"] = 1
 
     assert source.get_config()["state_every"] == 10
+
+
+def test_samples_are_printed_a_table_a_stream(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = stream("wide", records=2, width=12)
+    source = lab.source(streams=[stream("users", records=20), wide, stream("empty", records=0)])
+    source.print_samples("*", limit=2)
+    printed = capsys.readouterr().out
+
+    assert "Samples of source-mini: 3 streams" in printed
+    assert "users: 2 records" in printed
+    assert "empty: 0 records" in printed
+    lines = printed.splitlines()
+    assert any(line.startswith("┃ id") for line in lines), "a narrow stream has a column a field"
+    assert any(line.startswith("│ field_11") for line in lines), "a wide one has a row a field"
+
+
+def test_a_stream_that_cannot_be_sampled_is_said_to_be_so(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    source = lab.source(script={"read": [step("exit", "start", code=3)]})
+    source.print_samples(["users"], on_error="ignore")
+
+    assert "users: it could not be read" in capsys.readouterr().out
+
+
+def test_what_records_hold_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    metadata = ConfiguredAirbyteStream.model_validate(
+        {
+            "stream": {"name": "users", "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
+            "sync_mode": "full_refresh",
+            "destination_sync_mode": "append",
+        }
+    )
+    samples_as_tables("source-x", {"[b]": InMemoryDataset([{"[red]a": "[/nothing] :smile:"}], metadata)})
+    printed = capsys.readouterr().out
+
+    assert "[red]a" in printed
+    assert "[/nothing] :smile:" in printed
+    assert "[b]: 1 records" in printed
