@@ -362,6 +362,14 @@ def _connector_folder(home: Home) -> Path:
     return path.parent
 
 
+def _history_asked(home: Home) -> bool:
+    # There is no documentation of this one: tests/test_registry_history.py has a page.
+    with pytest.raises(exceptions.AirbyteConnectorNotRegisteredError):
+        registry.get_connector_version_history("source-unknown")
+
+    return True
+
+
 def _made_of_an_image(make: Callable[[], Any]) -> bool:
     # With an engine it is made, and what it does there is told by tests/docker; without one the error says so.
     try:
@@ -569,6 +577,7 @@ USES: dict[str, Callable[[Home], Any]] = {
         lambda h: registry.get_available_connectors(registry.InstallType.PYTHON) == ["source-mini"]
     ),
     "airbyte_exec.registry.get_connector_api_docs_urls": lambda h: registry.get_connector_api_docs_urls("source-mini"),
+    "airbyte_exec.registry.get_connector_version_history": _history_asked,
     "airbyte_exec.registry.ConnectorMetadata": lambda h: registry.ConnectorMetadata,
     "airbyte_exec.registry.InstallType": lambda h: [kind.value for kind in registry.InstallType],
     "airbyte_exec.registry.Language": lambda h: [language.value for language in registry.Language],

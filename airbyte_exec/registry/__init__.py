@@ -18,21 +18,23 @@ from airbyte_exec.registry.document import Entry, load_entries, load_spec, locat
 from airbyte_exec.registry.kinds import InstallType, Language
 
 if TYPE_CHECKING:
-    from airbyte_exec.registry.models import ApiDocsUrl, ConnectorMetadata
+    from airbyte_exec.registry.models import ApiDocsUrl, ConnectorMetadata, ConnectorVersionInfo
 
 __all__ = [
     "ApiDocsUrl",
     "ConnectorMetadata",
+    "ConnectorVersionInfo",
     "InstallType",
     "Language",
     "get_available_connectors",
     "get_connector_api_docs_urls",
     "get_connector_metadata",
+    "get_connector_version_history",
     "load_spec",
 ]
 
 logger = logging.getLogger(__name__)
-_MODELS = frozenset({"ApiDocsUrl", "ConnectorMetadata"})
+_MODELS = frozenset({"ApiDocsUrl", "ConnectorMetadata", "ConnectorVersionInfo"})
 
 
 def __getattr__(name: str) -> Any:
@@ -108,6 +110,31 @@ def get_connector_api_docs_urls(connector_name: str) -> list[ApiDocsUrl]:
         found.setdefault(docs.url, docs)
 
     return list(found.values())
+
+
+def get_connector_version_history(
+    connector_name: str,
+    *,
+    num_versions_to_validate: int = 5,  # noqa: ARG001 - PyAirbyte's name
+    timeout: float = 30,
+) -> list[ConnectorVersionInfo]:
+    """Return the versions that the changelog of a connector's documentation lists, the newest first.
+
+    Parameters:
+        connector_name: the connector.
+        num_versions_to_validate: kept for callers of PyAirbyte: the registry holds no dates of versions.
+        timeout: seconds for the download.
+
+    Raises:
+        AirbyteConnectorNotRegisteredError: the registry does not know the name, or is turned off.
+        AirbyteConnectorRegistryError: the registry or the page cannot be read, or the page lists no versions.
+    """
+    from airbyte_exec.registry.history import read_history
+
+    entry = _find(load_entries() or {}, connector_name)
+    kind, _, name = connector_name.partition("-")
+    page = entry.documentation_url or f"https://docs.airbyte.com/integrations/{kind}s/{name}"
+    return read_history(connector_name, page, timeout=timeout)
 
 
 def _find(entries: dict[str, Entry], name: str) -> Entry:

@@ -48,3 +48,17 @@ class ApiDocsUrl(BaseModel):
     source: str
     doc_type: str = Field(default="other", alias="type")
     requires_login: bool = Field(default=False, alias="requiresLogin")
+
+
+class ConnectorVersionInfo(BaseModel):
+    """One version of a connector, as the changelog of its documentation has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    release_date: str | None = None
+    docker_image_url: str
+    changelog_url: str
+    pr_url: str | None = None
+    pr_title: str | None = None
+    parsing_errors: list[str] = Field(default_factory=list)
