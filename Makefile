@@ -11,9 +11,10 @@ STAMP := .venv/.made
 PYTHONS := 3.11 3.12 3.13
 # How many tests run at once.
 JOBS ?= 2
-# How many syncs are killed, and the seed of the first.
-NUMBER ?= 200
+# How many syncs are killed, and the seed of the first; with DOCKER=1 syncs of two containers.
+NUMBER ?= $(if $(DOCKER),100,200)
 SEED ?= 1
+DOCKER ?=
 # Further arguments for pytest: make test ARGS="-k state"
 ARGS ?=
 PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
@@ -69,8 +70,8 @@ docker-images:  ## build the images of tests/docker, on BASE_IMAGE where no regi
 bench: $(STAMP)  ## measure against the limits and against PyAirbyte: make bench CASE=straight RECORDS=500000
 	@$(BIN)/python -m bench $(if $(CASE),--case $(CASE)) $(if $(RECORDS),--records $(RECORDS)) $(ARGS)
 
-kills: $(STAMP)  ## kill parts of syncs at random moments: make kills NUMBER=200 SEED=1
-	@PYTHONPATH=tests:tests/crash $(BIN)/python tests/crash/kills.py --number $(NUMBER) --seed $(SEED)
+kills: $(STAMP)  ## kill parts of syncs at random moments: make kills NUMBER=200 SEED=1; containers: DOCKER=1
+	@PYTHONPATH=tests:tests/crash $(BIN)/python tests/$(if $(DOCKER),docker_kills,crash/kills).py --number $(NUMBER) --seed $(SEED)
 
 wheel-test: $(STAMP)  ## build sdist and wheel, install the wheel alone and use it from another folder
 	@scripts/wheel-test

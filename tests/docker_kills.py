@@ -1,0 +1,308 @@
+"""Kills a part of a sync of two containers at a random moment, looks at what is left, and runs it again.
+
+A case is drawn from a seed. `make kills DOCKER=1` runs many; `tests/docker/test_kills.py` runs one of each kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from docker_engine import IMAGES, Engine
+from kills import BrokenPromiseError
+from mini import destination_config, last_run, runs, source_config, stored_records, stream
+from own_engine import OwnEngine, own_engine
+
+from airbyte_exec._state.files import StateFolder
+
+STRATEGIES = ("append", "merge", "replace")
+VICTIMS = ("us", "client", "container", "engine")
+SIDES = ("source", "destination")
+ROWS = 2_000
+DRIP = 0.0005  # seconds a record of the run that is killed: its source takes a second and a half
+LONGEST_DELAY = 2.0  # seconds from the start of the second container's client to the kill
+GONE_LIMIT = 30.0  # seconds until everything that was killed must be gone
+RUN_LIMIT = 120.0
+WRITER = Path(__file__).with_name("docker_writer.py")
+PAIR = (IMAGES["source_mini_image"], IMAGES["destination_mini_image"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is killed, on which side, when, and in which kind of sync."""
+
+    seed: int
+    strategy: str
+    victim: str
+    side: str
+    delay: float
+
+    @classmethod
+    def draw(cls, seed: int, *, strategy: str | None = None, victim: str | None = None) -> Case:
+        dice = random.Random(seed)
+        drawn = (dice.choice(STRATEGIES), dice.choice(VICTIMS), dice.choice(SIDES), dice.uniform(0, LONGEST_DELAY))
+        return cls(seed, strategy or drawn[0], victim or drawn[1], drawn[2], drawn[3])
+
+
+def run_case(case: Case, folder: Path, own: OwnEngine | None = None) -> str:
+    """Run one case in an empty folder, and return where the kill struck.
+
+    Parameters:
+        own: the engine that may be killed; needed where it is the victim.
+
+    Raises:
+        BrokenPromiseError: a promise was not kept.
+    """
+    scene = _Scene(case, folder, own)
+    scene.set_rows(drip=DRIP)
+    struck = scene.kill()
+    scene.expect_nothing_local_left()
+    scene.expect_what_is_committed_to_be_stored()
+    scene.expect_no_false_end()
+    if case.victim != "engine":  # whoever is killed, somebody lives who cleans up at once
+        scene.expect_no_container_left()
+
+    scene.set_rows()
+    scene.run_through()
+    scene.expect_no_container_left()
+    scene.expect_nothing_local_left()
+    scene.expect_all_rows()
+    return struck
+
+
+class _Scene:
+    def __init__(self, case: Case, folder: Path, own: OwnEngine | None) -> None:
+        self.case = case
+        self.folder = folder
+        folder.chmod(0o777)  # the user of the images is another one
+        self.temp, self.got = folder / "temp", folder / "got"
+        self.temp.mkdir()
+        self.got.mkdir()
+        self.got.chmod(0o777)
+        self.own = own
+        self.engine = Engine(address=None if own is None else own.address)
+        self.script = folder / "script.json"
+        self.plan = folder / "plan.json"
+        plan = {
+            "source": source_config(streams=[stream(records=ROWS)], script_file=str(self.script)),
+            "destination": destination_config(self.got),
+            "images": PAIR,
+            "strategy": case.strategy,
+            "options": {
+                "network": "none",
+                "pull_policy": "never",
+                "labels": self.engine.labels,
+                "volumes": [f"{folder}:{folder}"],
+                "engine": self.engine.address,
+            },
+        }
+        self.plan.write_text(json.dumps(plan), encoding="utf-8")
+
+    def set_rows(self, *, drip: float = 0) -> None:
+        """Change how fast the source is, but not its config."""
+        self.script.write_text(json.dumps({"state_every": 50, "drip": drip}), encoding="utf-8")
+        self.script.chmod(0o644)
+
+    def start(self) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "AIRBYTE_PROJECT_DIR": str(self.folder / "project"),
+            "XDG_CACHE_HOME": str(self.folder / "known"),
+            "TMPDIR": str(self.temp),
+        }
+        return subprocess.Popen(
+            [sys.executable, str(WRITER), str(self.plan)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run_through(self) -> dict[str, Any]:
+        process = self.start()
+        output, complaints = process.communicate(timeout=RUN_LIMIT)
+        if process.returncode != 0:
+            raise BrokenPromiseError(f"a run that nobody disturbed failed:\n{complaints}")
+
+        result: dict[str, Any] = json.loads(output)
+        return result
+
+    def kill(self) -> str:
+        """Start a run, wait for its containers' clients, and kill one part of it."""
+        process = self.start()
+        try:
+            clients = self._await_clients(process)
+            if clients is None:
+                return "nothing: it was over before"
+
+            time.sleep(self.case.delay)
+            return "a running sync" if self._strike(process, clients) else "nothing: it was over before"
+        finally:
+            process.communicate(timeout=RUN_LIMIT)
+            if self.own is not None and self.case.victim == "engine":
+                self.own.start()
+
+    def _await_clients(self, process: subprocess.Popen[str]) -> dict[str, psutil.Process] | None:
+        """Wait until both containers are started; return the client of each."""
+        parent = psutil.Process(process.pid)
+        while process.poll() is None:
+            found = {}
+            with suppress(psutil.NoSuchProcess):
+                for child in parent.children(recursive=True):
+                    line = child.cmdline()
+                    if "start" in line and "--attach" in line:
+                        found[line[-1]] = child
+
+            if len(found) == 2 and len(sides := self._by_side(found)) == 2:  # and not two that ask for a spec
+                return sides
+
+            time.sleep(0.02)
+
+        return None
+
+    def _by_side(self, clients: dict[str, psutil.Process]) -> dict[str, psutil.Process]:
+        commands = {"read": "source", "write": "destination"}
+        known = {one["Id"]: one["Config"]["Labels"]["airbyte-exec.command"] for one in self.engine.ours()}
+        return {commands[known[name]]: client for name, client in clients.items() if known.get(name) in commands}
+
+    def _strike(self, process: subprocess.Popen[str], clients: dict[str, psutil.Process]) -> bool:
+        if self.case.victim == "us":
+            process.kill()
+            return True
+
+        if self.case.victim == "engine":
+            assert self.own is not None
+            self.own.kill()
+            return process.poll() is None
+
+        try:
+            client = clients[self.case.side]
+            if self.case.victim == "client":
+                client.kill()
+            else:
+                return self.engine.run("kill", client.cmdline()[-1], check=False) != ""
+        except (KeyError, IndexError, psutil.NoSuchProcess):
+            return False
+
+        return True
+
+    def expect_nothing_local_left(self) -> None:
+        """No process and no file of the run may be left."""
+        self._expect_gone(self._left, "still there")
+
+    def expect_no_container_left(self) -> None:
+        """No container of it may be there, nor a volume."""
+        self._expect_gone(lambda: self.engine.left_by(0), "containers are still there")
+
+    def _expect_gone(self, left: Any, what: str) -> None:
+        end = time.monotonic() + GONE_LIMIT
+        while found := left():
+            if time.monotonic() > end:
+                raise BrokenPromiseError(f"{what}: {found}")
+
+            time.sleep(0.05)
+
+    def _left(self) -> list[str]:
+        mark = str(self.folder)
+        processes = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.pid != os.getpid() and process.environ().get("TMPDIR", "").startswith(mark):
+                    processes.append(f"{process.pid} {process.cmdline()}")
+
+        return [*processes, *(str(path) for path in self.temp.rglob("*"))]
+
+    def cursor(self) -> int | None:
+        """Return the `id` in the committed state; 0 where there is no state, None where it tells none."""
+        store = StateFolder(self.folder / "project" / ".cache" / "state")
+        for pair in store.pairs():
+            saved = store.load(pair)
+            for known in saved.streams.values() if saved is not None else ():
+                return json.loads(known.state).get("id") if known.state else 0
+
+        return 0
+
+    def expect_what_is_committed_to_be_stored(self) -> None:
+        stored = {record["id"] for record in stored_records(self.got).get("users", [])}
+        missing = set(range(1, (self.cursor() or 0) + 1)) - stored
+        if missing:
+            raise BrokenPromiseError(f"{len(missing)} rows are committed and not stored, such as {min(missing)}")
+
+    def expect_no_false_end(self) -> None:
+        """A destination may only see an end of input where the source had ended, or nothing is replaced."""
+        if self.case.victim == "engine" or not runs(self.got):
+            return  # an engine that dies closes the streams of its containers: nobody can help that
+
+        run = last_run(self.got)
+        is_failure_that_may_end = self.case.strategy != "replace" and self.case.victim != "us"
+        if run.saw_eof and "COMPLETE" not in run.statuses().get("users", []) and not is_failure_that_may_end:
+            raise BrokenPromiseError("the destination saw an end of input that the source had not reached")
+
+    def expect_all_rows(self) -> None:
+        stored = {record["id"] for record in stored_records(self.got).get("users", [])}
+        if stored != set(range(1, ROWS + 1)):
+            raise BrokenPromiseError(f"{ROWS - len(stored)} rows are missing")
+
+        if self.cursor() not in (ROWS, None):
+            raise BrokenPromiseError(f"the state says {self.cursor()} after a sync that went well")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--number", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    cases = [Case.draw(given.seed + n) for n in range(given.number)]
+    outcomes: dict[Case, str] = {}
+    with ExitStack() as stack:
+        own = stack.enter_context(own_engine(PAIR)) if any(case.victim == "engine" for case in cases) else None
+        pool = stack.enter_context(ThreadPoolExecutor(given.jobs))
+        shared = {case: pool.submit(_outcome, case, None) for case in cases if case.victim != "engine"}
+        # One engine, which one sync at a time may lose.
+        outcomes |= {case: _outcome(case, own) for case in cases if case.victim == "engine"}
+        outcomes |= {case: found.result() for case, found in shared.items()}
+
+    table: dict[tuple[str, str, str], Counter[str]] = {}
+    for case, outcome in outcomes.items():
+        key = (case.victim, case.side if case.victim in ("client", "container") else "", case.strategy)
+        table.setdefault(key, Counter())["BROKEN" if outcome.startswith("BROKEN") else outcome] += 1
+
+    for (victim, side, strategy), results in sorted(table.items()):
+        sys.stdout.write(f"{victim:10} {side:12} {strategy:8} {dict(results)}\n")
+
+    broken = [(case, outcome) for case, outcome in outcomes.items() if outcome.startswith("BROKEN")]
+    for case, outcome in broken:
+        sys.stdout.write(f"{case} {outcome}\n")
+
+    sys.stdout.write(f"{len(cases) - len(broken)} passed, {len(broken)} failed\n")
+    return 1 if broken else 0
+
+
+def _outcome(case: Case, own: OwnEngine | None) -> str:
+    folder = Path(tempfile.mkdtemp(prefix="kills-"))
+    try:
+        outcome = run_case(case, folder, own)
+    except (BrokenPromiseError, subprocess.TimeoutExpired) as error:
+        return f"BROKEN {error} ({folder})"
+
+    shutil.rmtree(folder)
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main())
