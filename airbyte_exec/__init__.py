@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airbyte_exec._connector.options import SessionOptions
     from airbyte_exec._engine.options import NameMapping, WriteOptions
     from airbyte_exec._engine.progress import Progress
+    from airbyte_exec._engine.retry import Retries
     from airbyte_exec.caches import CacheBase, DuckDBCache, get_colab_cache, get_default_cache, new_local_cache
     from airbyte_exec.datasets import CachedDataset
     from airbyte_exec.destinations import Destination, get_destination
@@ -56,6 +57,7 @@ _HOMES = {
     "NameMapping": "_engine.options",
     "Progress": "_engine.progress",
     "ReadResult": "results",
+    "Retries": "_engine.retry",
     "SecretSourceEnum": "secrets",
     "SessionOptions": "_connector.options",
     "Source": "sources",
@@ -103,6 +105,7 @@ __all__ = [
     "NameMapping",
     "Progress",
     "ReadResult",
+    "Retries",
     "SecretSourceEnum",
     "SessionOptions",
     "Source",

@@ -9,6 +9,7 @@
     │   ├── PyAirbyteCacheTableValidationError
     │   └── AirbyteConnectorConfigurationMissingError
     ├── PyAirbyteStateError                         a state document that cannot be read or stored
+    │   └── PyAirbyteStateInUseError                another run works on the same source and destination
     ├── PyAirbyteSecretNotFoundError
     ├── AirbyteSubprocessError
     │   └── AirbyteSubprocessFailedError
@@ -47,7 +48,7 @@ from textwrap import indent
 from typing import Any
 
 _HEAD = frozenset({"message", "guidance", "help_url", "context", "log_text", "log_file", "original_exception"})
-_UNSAID = frozenset({"print_full_log", "result", "stderr_tail", "trace_messages"})
+_UNSAID = frozenset({"print_full_log", "result", "stderr_tail", "trace_messages", "failure_type"})
 _STDERR_LINES_SHOWN = 20
 
 
@@ -174,6 +175,23 @@ class PyAirbyteStateError(PyAirbyteError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class PyAirbyteStateInUseError(PyAirbyteStateError):
+    """Another run works on this source and this destination.
+
+    Parameters:
+        holder_pid: its process; None where that cannot be told.
+        holder_host: the machine of that process.
+        holder_seconds: for how long it has been running.
+        lock_file: the file that is locked.
+    """
+
+    holder_pid: int | None = None
+    holder_host: str | None = None
+    holder_seconds: float | None = None
+    lock_file: Path | None = None
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class PyAirbyteSecretNotFoundError(PyAirbyteError):
     """The secret was not found."""
 
@@ -221,6 +239,8 @@ class AirbyteConnectorError(PyAirbyteError):
     Parameters:
         connector_name: which one.
         exit_code: its exit code; negative for a signal, as in `subprocess`; None while it runs or never ran.
+        failure_type: `config_error` (only another config can mend it), `transient_error` or `system_error`, by what its
+            TRACE ERROR messages say; None where it never ran.
         trace_messages: the texts of its TRACE ERROR messages, in order.
         stderr_tail: its last lines on stderr.
         stream_name: the stream that is at fault, where one is known.
@@ -230,6 +250,7 @@ class AirbyteConnectorError(PyAirbyteError):
     connector_name: str | None = None
     stream_name: str | None = None
     exit_code: int | None = None
+    failure_type: str | None = None
     trace_messages: list[str] = field(default_factory=list)
     stderr_tail: list[str] = field(default_factory=list)
     result: Any = None

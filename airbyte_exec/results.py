@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from airbyte_exec._engine.retry import Attempt
 from airbyte_exec._state.provider import SavedStateProvider
 from airbyte_exec.types import StreamId
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from airbyte_exec.caches.base import CacheBase
     from airbyte_exec.datasets import CachedDataset
+
+__all__ = ["Attempt", "ReadResult", "StreamResult", "StreamStatus", "WriteResult"]
 
 StreamStatus = Literal["complete", "incomplete", "failed"]
 
@@ -59,6 +62,8 @@ class WriteResult:
         malformed_lines: malformed lines that were left out (`on_malformed`).
         quarantine_files: the files that hold them.
         unknown_stream_records: records and states of streams that are not in the catalog, by stream.
+        attempts: the attempts that there were, the first one first (`WriteOptions.retries`). Where there were several,
+            the numbers above are those of all of them, and a record that was sent again counts again.
     """
 
     source_name: str
@@ -75,6 +80,7 @@ class WriteResult:
     malformed_lines: int = 0
     quarantine_files: tuple[Path, ...] = ()
     unknown_stream_records: Mapping[StreamId, int] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
     state: SavedStateProvider = field(default_factory=lambda: SavedStateProvider(None), repr=False)
 
     def get_state_provider(self) -> SavedStateProvider:
@@ -85,7 +91,7 @@ class WriteResult:
         return (
             f"{self.processed_records} records of {len(self.streams)} streams from {self.source_name} to "
             f"{self.destination_name}, {self.states_committed} of {self.states_sent} states committed, "
-            f"{self.duration_seconds:.1f} s"
+            f"{self.duration_seconds:.1f} s" + (f", {len(self.attempts)} attempts" if len(self.attempts) > 1 else "")
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +123,7 @@ class WriteResult:
             "malformed_lines": self.malformed_lines,
             "quarantine_files": [str(path) for path in self.quarantine_files],
             "unknown_stream_records": {str(stream): n for stream, n in self.unknown_stream_records.items()},
+            "attempts": [attempt.to_dict() for attempt in self.attempts],
         }
 
 
@@ -170,6 +177,10 @@ class ReadResult(Mapping[str, "CachedDataset"]):
     def summary(self) -> WriteResult:
         """What the read did: counts, states, warnings."""
         return self._summary
+
+    def with_summary(self, summary: WriteResult) -> ReadResult:
+        """Return the same with another summary."""
+        return ReadResult(self._cache, self.source_name, summary, source_key=self.source_key)
 
     def get_sql_engine(self) -> Engine:
         """Return an SQLAlchemy engine on the cache."""

@@ -161,7 +161,8 @@ class ConnectorCore:
                 return
 
             if status is not None and status.message and status.status.value != "SUCCEEDED":
-                raise session.error(f"The check failed: {status.message}")
+                # The connector itself says that it cannot work with this config: as the platform takes it.
+                raise session.error(f"The check failed: {status.message}", failure_type="config_error")
 
             raise session.exit_error() or session.error(
                 "The check failed, and it gave no reason."

@@ -84,6 +84,18 @@ class Facts:
         left_out = len(texts) - _MOST_ERRORS
         return texts if left_out <= 0 else [*texts[:_MOST_ERRORS], f"… and {left_out} more"]
 
+    def failure_type(self) -> str:
+        """Return the kind of failure that its TRACE ERROR messages tell: the kind that leaves most hope.
+
+        A source sums the errors of its streams up in a last one that is a `config_error` in form alone. So it is one
+        only where nothing else is told; and without any word it is a `system_error`.
+        """
+        told = {error.failure_type for error in self.errors if error.failure_type}
+        if "transient_error" in told:
+            return "transient_error"
+
+        return "config_error" if told == {"config_error"} else "system_error"
+
     def failed_streams(self) -> dict[StreamId, str]:
         """Return the streams that failed by themselves, each with the reason."""
         failed = {

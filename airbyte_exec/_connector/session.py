@@ -131,6 +131,7 @@ class Session:
         """Return an error of this connector, with its exit, its own words and its last lines on stderr."""
         kind = _ERRORS.get(self.command, exc.AirbyteConnectorFailedError)
         ending = self.ending
+        details = {"failure_type": self.facts.failure_type(), **details}
         if ending is not None and ending.reason is not None:
             details = {**details, "context": {"reason": ending.reason, **details.get("context", {})}}
 

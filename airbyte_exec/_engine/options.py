@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from airbyte_exec._connector.limits import DEFAULT_LIMITS, TimeLimits
 from airbyte_exec._connector.options import OnMalformed, SessionOptions, one_of
+from airbyte_exec._engine.retry import Retries, retries_of
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.protocol.codec import MAX_LINE
 from airbyte_exec.strategies import WriteStrategy
@@ -60,6 +61,7 @@ class WriteOverrides(TypedDict, total=False):
     state_key: str | None
     on_progress: Callable[[Progress], None] | None
     check: bool
+    retries: Retries | int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,8 @@ class WriteOptions:
         state_key: keeps the state under this key instead of the configs' identity: a change of a config keeps it.
         on_progress: called at the start and at each step with the live counters; it must return quickly.
         check: let both connectors check their configs before anything is read.
+        retries: what is tried again after a connector failed: a `Retries`, the number of attempts after the first one,
+            True for the Airbyte platform's rules, None or 0 for nothing. An attempt goes on from what is committed.
     """
 
     limits: TimeLimits = DEFAULT_LIMITS
@@ -93,8 +97,10 @@ class WriteOptions:
     state_key: str | None = None
     on_progress: Callable[[Progress], None] | None = None
     check: bool = True
+    retries: Retries | int | None = None
 
     def __post_init__(self) -> None:
+        retries_of(self.retries)
         one_of("on_malformed", self.on_malformed, get_args(OnMalformed))
         one_of("on_count_mismatch", self.on_count_mismatch, get_args(OnCountMismatch))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from airbyte_exec._state.document import input_document, is_refreshing, may_continue, without_streams
 from airbyte_exec._state.store import Saved, StreamSaved
@@ -12,6 +12,21 @@ from airbyte_exec.strategies import WriteMethod
 from airbyte_exec.types import StreamId
 
 _NOTHING = Saved()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The refreshes that the attempts of one sync have begun, by the generation of each stream.
+
+    A sync that is to read everything again does so once: its next attempt goes on with what the last one began.
+
+    Parameters:
+        read: those of a read into a cache.
+        write: those of a write.
+    """
+
+    read: dict[StreamId, int] = field(default_factory=dict)
+    write: dict[StreamId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +66,9 @@ class SyncPlan:
         return self.catalog.catalog
 
 
-def plan_sync(catalog: CatalogPlan, saved: Saved | None, *, now_ms: int) -> SyncPlan:
+def plan_sync(
+    catalog: CatalogPlan, saved: Saved | None, *, now_ms: int, begun: dict[StreamId, int] | None = None
+) -> SyncPlan:
     """Give each stream its generation and its state.
 
     A replace or a forced full refresh starts a new generation and asks the destination to put away all older ones; an
@@ -61,8 +78,10 @@ def plan_sync(catalog: CatalogPlan, saved: Saved | None, *, now_ms: int) -> Sync
         catalog: what is done with each stream.
         saved: what is known of the pair.
         now_ms: milliseconds since the epoch: ids grow also where what was known is lost.
+        begun: the refreshes that earlier attempts have begun: those go on. Those that this plan begins are added.
     """
     known = saved or _NOTHING
+    catalog = _going_on(catalog, known, begun or {})
     sync_id = max([now_ms, *(entry.sync_id + 1 for entry in known.streams.values())])
     templates = {
         plan.stream: _template(plan, known.streams.get(plan.stream), now_ms=now_ms, sync_id=sync_id)
@@ -75,6 +94,9 @@ def plan_sync(catalog: CatalogPlan, saved: Saved | None, *, now_ms: int) -> Sync
         )
         for stream, entry in templates.items()
     }
+    if begun is not None:
+        begun.update({plan.stream: templates[plan.stream].generation_id for plan in catalog.streams if plan.refresh})
+
     state = input_document(saved, reading_on)
     return SyncPlan(
         catalog=catalog.with_generations(generations),
@@ -83,6 +105,17 @@ def plan_sync(catalog: CatalogPlan, saved: Saved | None, *, now_ms: int) -> Sync
         continued=frozenset(reading_on) if state is not None else frozenset(),
         document=without_streams(saved, [plan.stream for plan in catalog.streams if plan.refresh]),
     )
+
+
+def _going_on(catalog: CatalogPlan, known: Saved, begun: dict[StreamId, int]) -> CatalogPlan:
+    """Let a forced refresh of an incremental read go on where its generation is saved; a full one begins anew."""
+
+    def goes_on(plan: StreamPlan) -> bool:
+        entry = known.streams.get(plan.stream)
+        return entry is not None and not _is_full_refresh(plan) and entry.generation_id == begun.get(plan.stream)
+
+    plans = (replace(plan, refresh=False) if plan.refresh and goes_on(plan) else plan for plan in catalog.streams)
+    return replace(catalog, streams=tuple(plans))
 
 
 def _template(plan: StreamPlan, known: StreamSaved | None, *, now_ms: int, sync_id: int) -> StreamSaved:

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from airbyte_exec._state.folders import make_private_folder, sync_folder
+from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
 from airbyte_exec.exceptions import PyAirbyteStateError
 from airbyte_exec.types import StreamId
@@ -61,6 +63,16 @@ class StateFile:
         """Return what is known of the pair."""
         entry = _find(self._read(), pair)
         return None if entry is None else _saved(entry)
+
+    def saved_as(self, pair: Pair) -> Pair:
+        """Return the pair with the keys that it is saved under: one of its own may be an alias."""
+        entry = _find(self._read(), pair)
+        return pair if entry is None else _pair(entry)
+
+    @property
+    def lock_place(self) -> LockPlace:
+        """Where the locks of runs lie."""
+        return LockPlace(self.path.parent, self.path.name)
 
     def commit(self, pair: Pair, changes: Changes) -> None:
         """Make the changes durable, all or none, before this returns."""
@@ -178,6 +190,15 @@ class StateFolder:
         """Return what is known of the pair."""
         return self._file(pair).load(pair)
 
+    def saved_as(self, pair: Pair) -> Pair:
+        """Return the pair with the keys that it is saved under: one of its own may be an alias."""
+        return self._file(pair).saved_as(pair)
+
+    @property
+    def lock_place(self) -> LockPlace:
+        """Where the locks of runs lie."""
+        return LockPlace(self.path)
+
     def commit(self, pair: Pair, changes: Changes) -> None:
         """Make the changes durable, all or none, before this returns."""
         self._file(pair).commit(pair, changes)
@@ -198,20 +219,6 @@ class StateFolder:
             stem = f"{stem[:_LONGEST_STEM]}--{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
 
         return StateFile(self.path / f"{stem}.json", salt=lambda: self.salt)
-
-
-def make_private_folder(path: Path) -> None:
-    """Make the folder where it is missing; a folder that this makes is its owner's alone."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def sync_folder(path: Path) -> None:
-    """Make a rename in the folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _ENTRY_FIELDS = frozenset(

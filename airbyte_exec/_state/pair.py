@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 
+from airbyte_exec._state.runlock import RunLock
 from airbyte_exec._state.store import Changes, Pair, Saved, StateStore, config_digest
 
 
@@ -44,6 +45,18 @@ class PairState:
     def _is_known_otherwise(self, store: StateStore) -> bool:
         names = (self.pair.source_name, self.pair.destination_name)
         return any((known.source_name, known.destination_name) == names for known in store.pairs())
+
+    def run_lock(self) -> RunLock | None:
+        """Return the lock of the pair, None where the store has no place for locks. It blocks.
+
+        It goes by the keys that the pair is saved under: a config that a connector made is no other pair.
+        """
+        place = getattr(self._store, "lock_place", None)
+        if self._store is None or place is None:
+            return None
+
+        saved_as = getattr(self._store, "saved_as", None)
+        return RunLock(place, self.pair if saved_as is None else saved_as(self.pair))
 
     async def commit(self, changes: Changes) -> None:
         """Make changes durable before this returns."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
@@ -12,7 +12,9 @@ import anyio.to_thread
 from airbyte_exec import constants
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._engine.options import WriteOptions, parse_strategy, with_overrides
+from airbyte_exec._engine.plan import Begun
 from airbyte_exec._state.store import StateStore
+from airbyte_exec.aio._alone import Alone
 from airbyte_exec.aio._prepare import prepare_both
 from airbyte_exec.aio._read import ReadFlow
 from airbyte_exec.aio._replay import ReplayFlow
@@ -25,6 +27,7 @@ from airbyte_exec.strategies import WriteStrategy
 if TYPE_CHECKING:
     from airbyte_exec.aio.destination import AsyncDestination
     from airbyte_exec.caches.base import CacheBase
+    from airbyte_exec.protocol.models import DestinationSyncMode
 
 StateCache = Any
 """A cache, a `StateStore`, False for none, or None for the default store."""
@@ -38,8 +41,8 @@ class Flow(Protocol):
         """How it is run."""
         ...
 
-    async def run(self) -> WriteResult:
-        """Run it."""
+    async def run(self, alone: Alone) -> WriteResult:
+        """Run it, alone on the pairs whose state it changes."""
         ...
 
 
@@ -60,29 +63,34 @@ class CachedFlow:
     store: StateStore | None
     options: WriteOptions
     closes_cache: bool
+    begun: Begun = field(default_factory=Begun)
 
-    async def run(self) -> WriteResult:
+    def _read_flow(self, supported: Collection[DestinationSyncMode] | None) -> ReadFlow:
+        return ReadFlow(
+            source=self.source,
+            cache=self.cache,
+            streams=self.streams,
+            strategy=self.strategy,
+            force_full_refresh=self.force_full_refresh,
+            options=self.options,
+            supported=supported,
+            begun=self.begun,
+        )
+
+    async def run(self, alone: Alone) -> WriteResult:
         """Read and write, and return what was written."""
         try:
-            return await self._run()
+            return await self._run(alone)
         finally:
             if self.closes_cache:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(self.cache.close)
 
-    async def _run(self) -> WriteResult:
+    async def _run(self, alone: Alone) -> WriteResult:
         options = self.options
         with bare_errors():
             await prepare_both(self.source, self.destination, check=options.check)
-            read_result = await ReadFlow(
-                source=self.source,
-                cache=self.cache,
-                streams=self.streams,
-                strategy=self.strategy,
-                force_full_refresh=self.force_full_refresh,
-                options=options,
-                supported=await self.destination.supported_sync_modes(),
-            ).run()
+            read_result = await self._read_flow(await self.destination.supported_sync_modes()).run(alone)
             written = await ReplayFlow(
                 destination=self.destination,
                 read_result=read_result,
@@ -92,7 +100,8 @@ class CachedFlow:
                 store=self.store,
                 options=options,
                 prepared=True,
-            ).run()
+                begun=self.begun,
+            ).run(alone)
             return replace(written, warnings=tuple(dict.fromkeys([*read_result.summary.warnings, *written.warnings])))
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-import anyio.to_thread
 
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._engine.ends import SourceFeed
 from airbyte_exec._engine.options import WriteOptions
-from airbyte_exec._engine.plan import plan_sync
+from airbyte_exec._engine.plan import Begun, plan_sync
 from airbyte_exec._engine.transfer import Transfer
-from airbyte_exec._state.pair import open_pair
+from airbyte_exec._state.pair import PairState, open_pair
+from airbyte_exec.aio._alone import Alone
 from airbyte_exec.aio._outcome import with_result, write_result
 from airbyte_exec.aio._prepare import following_configs, side_by_side
 from airbyte_exec.results import ReadResult
@@ -39,6 +38,7 @@ class ReadFlow:
         force_full_refresh: read everything again.
         options: the rest.
         supported: what the destination that comes after supports; None where none does.
+        begun: what earlier attempts have begun.
     """
 
     source: AsyncSource
@@ -48,28 +48,40 @@ class ReadFlow:
     force_full_refresh: bool
     options: WriteOptions
     supported: Collection[DestinationSyncMode] | None = None
+    begun: Begun = field(default_factory=Begun)
 
-    async def run(self) -> ReadResult:
+    async def open_state(self) -> PairState:
+        """Return the state of the rows that the cache has of the source."""
+        return await open_pair(
+            self.cache.state_store(),
+            source_name=self.source.name,
+            source_config=self.source.given_config,
+            destination_name=None,
+            destination_config={},
+            state_key=self.options.state_key,
+        )
+
+    async def run(self, alone: Alone) -> ReadResult:
         """Read, and return what was read."""
-        source, cache, store = self.source, self.cache, self.cache.state_store()
+        source, cache = self.source, self.cache
+        opened: list[PairState] = []
+
+        async def open_cache() -> None:
+            opened.append(await self.open_state())
+            await alone.on(*opened)
+
         with bare_errors():
             # The cache is opened while the source discovers: both take a while, the first time.
-            await side_by_side(source.discover, lambda: anyio.to_thread.run_sync(lambda: store.salt))
+            await side_by_side(source.discover, open_cache)
             catalog = await source.plan(
                 self.streams,
                 strategy=self.strategy,
                 force_full_refresh=self.force_full_refresh,
                 supported=self.supported,
             )
-            state = await open_pair(
-                store,
-                source_name=source.name,
-                source_config=source.given_config,
-                destination_name=None,
-                destination_config={},
-                state_key=self.options.state_key,
-            )
-            plan = plan_sync(catalog, await state.load(), now_ms=round(time.time() * 1000))
+            (state,) = opened
+            now_ms = round(time.time() * 1000)
+            plan = plan_sync(catalog, await state.load(), now_ms=now_ms, begun=self.begun.read)
             transfer = Transfer(
                 plan,
                 state.without_commits(),

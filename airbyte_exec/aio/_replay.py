@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,10 +12,11 @@ import anyio
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._engine.ends import DestinationSink
 from airbyte_exec._engine.options import WriteOptions
-from airbyte_exec._engine.plan import SyncPlan, plan_sync
+from airbyte_exec._engine.plan import Begun, SyncPlan, plan_sync
 from airbyte_exec._engine.transfer import Transfer
 from airbyte_exec._state.pair import PairState, open_pair
 from airbyte_exec._state.store import Saved, StateStore
+from airbyte_exec.aio._alone import Alone
 from airbyte_exec.aio._outcome import with_result, write_result
 from airbyte_exec.aio._prepare import following_configs, prepare_destination, rename_catalog
 from airbyte_exec.results import ReadResult, WriteResult
@@ -43,6 +44,7 @@ class ReplayFlow:
         store: where the pair's state is kept; None for nowhere.
         options: the rest.
         prepared: the destination was checked a moment ago.
+        begun: what earlier attempts have begun.
     """
 
     destination: AsyncDestination
@@ -53,25 +55,31 @@ class ReplayFlow:
     store: StateStore | None
     options: WriteOptions
     prepared: bool = False
+    begun: Begun = field(default_factory=Begun)
 
-    async def run(self) -> WriteResult:
+    async def _open_state(self) -> PairState:
+        return await open_pair(
+            self.store,
+            source_name=self.read_result.source_name,
+            source_config={},
+            source_key=self.read_result.source_key,
+            destination_name=self.destination.name,
+            destination_config=self.destination.given_config,
+            state_key=self.options.state_key,
+        )
+
+    async def run(self, alone: Alone) -> WriteResult:
         """Write, and return what was done."""
         with bare_errors():
+            state = await self._open_state()
+            await alone.on(state)
             if not self.prepared:
                 await prepare_destination(self.destination, check=self.options.check)
 
-            state = await open_pair(
-                self.store,
-                source_name=self.read_result.source_name,
-                source_config={},
-                source_key=self.read_result.source_key,
-                destination_name=self.destination.name,
-                destination_config=self.destination.given_config,
-                state_key=self.options.state_key,
-            )
             journal = await anyio.to_thread.run_sync(self.read_result.cache.journal_id)
             saved = _of_journal(await state.load(), journal)
-            plan = plan_sync(await self._catalog(), saved, now_ms=round(time.time() * 1000))
+            now_ms = round(time.time() * 1000)
+            plan = plan_sync(await self._catalog(), saved, now_ms=now_ms, begun=self.begun.write)
             return await self._write(plan, state, journal)
 
     async def _catalog(self) -> CatalogPlan:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.session import Session
 from airbyte_exec._engine.ends import DestinationSink, SourceFeed
 from airbyte_exec._engine.options import WriteOptions
-from airbyte_exec._engine.plan import plan_sync
+from airbyte_exec._engine.plan import Begun, plan_sync
 from airbyte_exec._engine.transfer import Transfer
 from airbyte_exec._state.pair import PairState, open_pair
 from airbyte_exec._state.store import Saved, StateStore
+from airbyte_exec.aio._alone import Alone
 from airbyte_exec.aio._outcome import with_result, write_result
 from airbyte_exec.aio._prepare import (
     following_configs,
@@ -45,6 +46,7 @@ class StraightFlow:
         store: where the pair's state is kept; None for nowhere.
         also_known_to: another store that may know the pair: what that has committed later counts.
         options: the rest.
+        begun: what earlier attempts have begun.
     """
 
     destination: AsyncDestination
@@ -55,11 +57,14 @@ class StraightFlow:
     store: StateStore | None
     also_known_to: StateStore | None = None
     options: WriteOptions
+    begun: Begun = field(default_factory=Begun)
 
-    async def run(self) -> WriteResult:
+    async def run(self, alone: Alone) -> WriteResult:
         """Write, and return what was done."""
         source, destination = self.source, self.destination
         with bare_errors():
+            state = await self._open_state(self.store)
+            await alone.on(state)
             await prepare_both(source, destination, check=self.options.check)
             catalog = await source.plan(
                 self.streams,
@@ -67,8 +72,8 @@ class StraightFlow:
                 force_full_refresh=self.force_full_refresh,
                 supported=await destination.supported_sync_modes(),
             )
-            state = await self._open_state(self.store)
-            plan = plan_sync(catalog, await self._load(state), now_ms=round(time.time() * 1000))
+            now_ms = round(time.time() * 1000)
+            plan = plan_sync(catalog, await self._load(state), now_ms=now_ms, begun=self.begun.write)
             transfer = Transfer(plan, state, self.options, source_name=source.name, destination_name=destination.name)
             async with with_result(transfer, state):
                 await transfer.begin()

@@ -45,6 +45,7 @@ class AsyncDestination(ConnectorCore):
         **overrides: Unpack[WriteOverrides],
     ) -> WriteResult:
         """Write data from a source, or data that was already read; see `Destination.write`."""
+        from airbyte_exec.aio._attempts import run_alone
         from airbyte_exec.aio._flows import choose_flow
 
         flow = choose_flow(
@@ -59,4 +60,4 @@ class AsyncDestination(ConnectorCore):
             overrides=overrides,
         )
         with running_with(flow.options.session):
-            return await flow.run()
+            return await run_alone(flow, flow.options.retries)

@@ -208,6 +208,7 @@ class AsyncSource(ConnectorCore):
         **overrides: Unpack[WriteOverrides],
     ) -> ReadResult:
         """Read the selected streams into a cache; see `Source.read`."""
+        from airbyte_exec.aio._attempts import run_alone
         from airbyte_exec.aio._read import ReadFlow
         from airbyte_exec.caches import get_default_cache
 
@@ -232,7 +233,7 @@ class AsyncSource(ConnectorCore):
                 force_full_refresh=force_full_refresh,
                 options=settings,
             )
-            return await flow.run()
+            return await run_alone(flow, settings.retries)
 
     async def configured_stream(self, name: str) -> ConfiguredAirbyteStream:
         """Return how a stream is read by itself: all of it, without state.

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
 from airbyte_exec.caches import _mirror
 from airbyte_exec.caches._layout import EXEC_STATE
@@ -38,10 +39,14 @@ class SqlStateStore:
 
     Parameters:
         connect: opens the database; the tables are there.
+        lock_place: where the locks of runs lie; None for no locks.
     """
 
-    def __init__(self, connect: Callable[[], AbstractContextManager[Registry]]) -> None:
+    def __init__(
+        self, connect: Callable[[], AbstractContextManager[Registry]], lock_place: LockPlace | None = None
+    ) -> None:
         self._connect = connect
+        self.lock_place = lock_place
         self._salt: bytes | None = None
 
     @property
@@ -57,6 +62,12 @@ class SqlStateStore:
         """Return what is known of the pair, also where one of its keys is an alias of the saved one."""
         with self._connect() as registry:
             return load(registry, pair)
+
+    def saved_as(self, pair: Pair) -> Pair:
+        """Return the pair with the keys that it is saved under: one of its own may be an alias."""
+        with self._connect() as registry:
+            row = _find(_rows(registry, pair.source_name, pair.destination_name), pair)
+            return pair if row is None else row.pair
 
     def commit(self, pair: Pair, changes: Changes) -> None:
         """Make the changes durable, all or none, before this returns."""

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airbyte_exec._state.provider import SavedStateProvider
+from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec._state.store import Pair, StreamSaved
 from airbyte_exec.caches import _journal, _rows, _state
 from airbyte_exec.caches._connection import database_errors
@@ -83,7 +84,11 @@ class CacheStorage(abc.ABC):
 
     def state_store(self) -> SqlStateStore:
         """Return the store that keeps state in this cache: of its own rows, and of destinations."""
-        return SqlStateStore(self._open_made)
+        return SqlStateStore(self._open_made, self._lock_place())
+
+    def _lock_place(self) -> LockPlace | None:
+        """Return where the locks of runs lie; None where nobody else can have the same cache."""
+        return None
 
     def get_state_provider(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec.caches._connection import MEMORY, DuckDBFile
 from airbyte_exec.caches.base import CacheBase
 
@@ -65,6 +66,13 @@ class DuckDBCache(CacheBase):
     def paired_destination_config(self) -> dict[str, Any]:
         """A config with which that destination writes to the same file."""
         return {"destination_path": str(self.db_path), "schema": self.schema_name}
+
+    def _lock_place(self) -> LockPlace | None:
+        if self._file.in_memory:
+            return None
+
+        path = Path(self.db_path).expanduser().resolve()
+        return LockPlace(path.parent, path.name)
 
     def _connect(self) -> DuckDBPyConnection:
         return self._file.connect()

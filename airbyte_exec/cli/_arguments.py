@@ -156,6 +156,14 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: 600, 10m, 3h") from None
 
 
+def whole_number(text: str) -> int:
+    """Return a number from 0 on."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+
+    return int(text)
+
+
 def size(text: str) -> int:
     """Return a size in bytes, of `1000`, `64M` or `1G`."""
     number, unit = (text[:-1], _SIZES[text[-1].upper()]) if text[-1:].upper() in _SIZES else (text, 1)

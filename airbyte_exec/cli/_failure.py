@@ -49,6 +49,9 @@ def headline(error: Exception, roles: Mapping[str, str]) -> str:
         role = roles.get(name) or ("source" if isinstance(error, exc.AirbyteConnectorReadError) else "connector")
         return f"The {role} {name} failed."
 
+    if isinstance(error, exc.PyAirbyteStateInUseError):
+        return "Another run works on the same source and destination."
+
     if isinstance(error, exc.PyAirbyteStateError):
         return "The saved state cannot be used."
 
@@ -88,13 +91,14 @@ def describe(error: BaseException) -> dict[str, Any]:
             "connector": error.connector_name,
             "stream": error.stream_name,
             "exit_code": error.exit_code,
+            "failure_type": error.failure_type,
             "trace_messages": list(error.trace_messages),
             "stderr_tail": list(error.stderr_tail),
             "result": error.result.to_dict() if hasattr(error.result, "to_dict") else None,
         }
 
-    for name in ("available_streams", "input_value"):
-        if value := getattr(error, name, None):
+    for name in ("available_streams", "input_value", "holder_pid", "holder_host", "holder_seconds"):
+        if (value := getattr(error, name, None)) not in (None, "", []):
             told[name] = value
 
     return told

@@ -101,13 +101,16 @@ class Pipeline:
             **changes,
         )
 
-    def write_options(self) -> WriteOptions:
+    def write_options(self, *, retries: int | bool = False) -> WriteOptions:
         """Return what the library is told beside the arguments of `write`.
+
+        Parameters:
+            retries: what is tried again where the pipeline does not say it.
 
         Raises:
             PyAirbyteInputError: a value is not one that it takes.
         """
-        return write_options(self.options)
+        return write_options({"retries": retries, **self.options})
 
 
 def read_pipeline(name: str) -> Pipeline:
@@ -152,6 +155,7 @@ _OPTION_KEYS = (
     "max_line",
     "pass_env",
     "check",
+    "retries",
 )
 
 
@@ -184,7 +188,7 @@ def write_options(plain: Mapping[str, Any]) -> WriteOptions:
     from airbyte_exec._engine.options import NameMapping, WriteOptions
 
     names = {name: plain[name] for name in ("namespace", "prefix") if name in plain}
-    same = ("state_key", "on_malformed", "on_count_mismatch", "max_line", "check")
+    same = ("state_key", "on_malformed", "on_count_mismatch", "max_line", "check", "retries")
     return WriteOptions(
         limits=time_limits(plain.get("time_limits", {})),
         names=NameMapping(**names),

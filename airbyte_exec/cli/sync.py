@@ -13,7 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airbyte_exec.cli._arguments import CONFIG_HELP, PYTHON_HELP, UsageError, add_running, add_strategy, add_streams
+from airbyte_exec.cli._arguments import (
+    CONFIG_HELP,
+    PYTHON_HELP,
+    UsageError,
+    add_running,
+    add_strategy,
+    add_streams,
+    whole_number,
+)
 from airbyte_exec.cli._display import Watch, megabytes, shown
 from airbyte_exec.cli._docker import add_docker, expect_image
 from airbyte_exec.cli._documents import read_config
@@ -23,7 +31,7 @@ from airbyte_exec.cli._signals import Signals
 
 if TYPE_CHECKING:
     from airbyte_exec.aio import AsyncDestination, AsyncSource
-    from airbyte_exec.results import StreamResult, WriteResult
+    from airbyte_exec.results import Attempt, StreamResult, WriteResult
 
 STREAMS_TOLD = 50
 
@@ -63,13 +71,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["fail", "warn", "off"],
         help="what is done where a connector counts other than we do; warn by default",
     )
+    parser.add_argument(
+        "--retries",
+        metavar="N",
+        type=whole_number,
+        help="attempts after a failed one, each from the last committed state; 0 for none. By default as the Airbyte "
+        "platform does it: up to 4 after failures without progress, up to 19 after failures with progress",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     """Sync, and tell what was done."""
     pipeline = pipeline_of(args)
-    options = pipeline.write_options()
+    options = pipeline.write_options(retries=True)
     source, destination = connectors_of(pipeline, output)
     watch = Watch(f"{source.name} -> {destination.name}")
 
@@ -199,6 +214,9 @@ def report(result: WriteResult, output: Output, *, stdout: bool = True) -> None:
     if len(streams) > STREAMS_TOLD:
         lines.append(f"  and {len(streams) - STREAMS_TOLD:,} more streams")
 
+    if len(result.attempts) > 1:
+        lines.append(f"  in {len(result.attempts)} attempts: {'; '.join(map(_attempt, result.attempts))}")
+
     if result.malformed_lines:
         kept = f": {', '.join(map(str, result.quarantine_files))}" if result.quarantine_files else ""
         lines.append(f"{result.malformed_lines:,} malformed lines were left out{kept}")
@@ -206,6 +224,11 @@ def report(result: WriteResult, output: Output, *, stdout: bool = True) -> None:
     (output.report if stdout else output.say)("\n".join(lines))
     for warning in result.warnings:
         output.warn(warning)
+
+
+def _attempt(attempt: Attempt) -> str:
+    how = "succeeded" if attempt.error is None else f"{attempt.failure_type}: {attempt.message}"
+    return f"{attempt.states_committed:,} states, {how}"
 
 
 def _told(found: StreamResult) -> str:

@@ -85,6 +85,9 @@ class CommandLine:
                     stream.close()
 
     def argv(self, args: Sequence[object]) -> list[str]:
+        if args and args[0] == "sync" and "--retries" not in args:
+            args = [*args, "--retries", 0]  # a failure is told at once
+
         return [sys.executable, "-m", "airbyte_exec", *map(str, args)]
 
     def config(self, name: str, content: Any) -> Path:

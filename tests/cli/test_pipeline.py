@@ -37,6 +37,7 @@ EVERYTHING: dict[str, Any] = {
     "max_line": "64M",
     "pass_env": ["PATH"],
     "check": False,
+    "retries": 2,
     "time_limits": {"check": 10, "source_heartbeat": "10m"},
 }
 
@@ -60,6 +61,14 @@ def test_every_key_reaches_the_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert options.names == NameMapping(namespace="to_${SOURCE_NAMESPACE}", prefix="p_")
     assert (options.max_line, options.environment, options.check) == (64 << 20, frozenset({"PATH"}), False)
     assert options.limits == TimeLimits(check=10, source_heartbeat=600)
+    assert options.retries == 2
+
+
+def test_a_sync_is_tried_again_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+    told = read_pipeline(write(tmp_path, ENDS))
+
+    assert told.write_options(retries=True).retries is True
+    assert told.write_options().retries is False
 
 
 def test_the_example_above_holds_every_key_of_the_schema() -> None:

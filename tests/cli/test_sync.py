@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,33 @@ def test_a_secret_by_reference_is_looked_up_and_its_variable_is_not_passed_on(cl
     missing = cli.run(*cli.sync_args(source), env={})
     assert missing.code == 2
     assert "MY_KEY" in missing.stderr
+
+
+def test_a_failed_attempt_is_followed_by_another_from_where_it_ended(cli: Any, users: Users) -> None:
+    source = users(script=[mini.step("exit", mini.after_record(30), code=1, once=cli.folder / "died")])
+
+    done = cli.sync(source, None, "--json", "--retries", 2)
+
+    assert done.code == 0
+    assert [attempt["error"] for attempt in done.json["result"]["attempts"]] == ["AirbyteConnectorReadError", None]
+    assert "Attempt 1 failed (system_error" in done.stderr
+    assert "in 2 attempts: " in done.stderr
+    assert {row["id"] for row in mini.stored_records(cli.folder / "out")["users"]} == set(range(1, 51))
+
+
+def test_a_sync_of_a_pair_that_is_synced_is_refused(cli: Any, users: Users) -> None:
+    gate, reached = cli.folder / "gate", cli.folder / "reached"
+    waits = [mini.step("mark", path=reached), mini.step("wait_for", path=gate)]
+    source = users(script=waits)
+    with cli.started(*cli.sync_args(source), "--no-check") as first:
+        while not reached.exists():
+            assert first.poll() is None
+            threading.Event().wait(0.02)  # another process does it: there is no event to wait for
+
+        done = cli.sync(source, None, "--json")
+        assert done.code == 1
+        assert done.json["error"]["class"] == "PyAirbyteStateInUseError"
+        assert done.json["error"]["holder_pid"] == first.pid
+        assert "error: Another run works on the same source and destination." in done.stderr
+        gate.touch()
+        assert first.wait(60) == 0
