@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -258,3 +259,26 @@ with open_guard() as guard:
         pid, folder = host.stdout.readline().split()
         await_exit(int(pid))
         assert not Path(folder).exists()
+
+
+def test_the_client_of_a_container_is_killed_after_its_container(tmp_path: Path) -> None:
+    fifo, pid, lived = (tmp_path / name for name in ("fifo", "pid", "lived"))
+    os.mkfifo(fifo)
+    # Slow, as an engine is; the client's end is an end of input for the container.
+    kill_argv = ["sh", "-c", f"sleep 0.2; kill -0 $(cat {pid}) && touch {lived}"]
+    code = f"""
+import os, anyio
+from airbyte_exec._process import open_child, open_guard
+async def main():
+    client = ["sh", "-c", "exec 3> {fifo}; echo $$ > {pid}; echo ready >&3; sleep 600"]
+    with open_guard() as guard:
+        async with open_child(client, env=dict(os.environ), stdin=True, guard=guard, orphan_argv={kill_argv!r}):
+            await anyio.sleep_forever()
+anyio.run(main)
+"""
+    with subprocess.Popen([sys.executable, "-c", code]) as host, fifo.open("rb") as alive:
+        assert alive.readline() == b"ready\n"
+        host.kill()
+        assert alive.read() == b""
+
+    assert lived.exists()
