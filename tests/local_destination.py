@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import duckdb
+import local_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -136,8 +137,8 @@ class Local:
 
     def write(self, catalog: Sequence[Json], *lines: bytes) -> Ended:
         """Run a write to its end."""
-        done = subprocess.run(self.arguments(*catalog), input=b"".join(lines), stdout=subprocess.PIPE, check=False)
-        return Ended(done.returncode, [json.loads(line) for line in done.stdout.splitlines()])
+        code, said = local_forks.run(self.arguments(*catalog)[len(COMMAND) :], b"".join(lines))
+        return Ended(code, [json.loads(line) for line in said.splitlines()])
 
     def start(self, catalog: Sequence[Json]) -> Live:
         """Start a write whose stdin stays open."""

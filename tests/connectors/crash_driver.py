@@ -8,7 +8,6 @@ step.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
@@ -18,12 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from local_destination import Local, records, state, status, stream
+from local_forks import load_once
 
 from airbyte_exec.connectors.destination_local.command import main
-
-# A write loads these when it first needs them: once here, and not in each of a hundred forks.
-for name in ("folders", "intake", "typed"):
-    importlib.import_module(f"airbyte_exec.connectors.destination_local.{name}")
 
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "open")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -100,4 +96,5 @@ def is_hidden(path: Path) -> bool:
 
 
 if __name__ == "__main__":
+    load_once()
     drive(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4] == "replace")
