@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._engine.options import OnCountMismatch
 from airbyte_exec._engine.progress import Progress
 from airbyte_exec._state.ledger import CountMismatch, Echo, Ledger, UnknownStateError, join
@@ -64,7 +65,9 @@ class Confirming:
         Shielded: what the sink has confirmed is not forgotten because the run ends at this moment.
         """
         with anyio.CancelScope(shield=True):
+            _crashpoints.reached("state.echoed")
             await self._commit(changes)
+            _crashpoints.reached("state.committed")
 
         self._progress.states_committed += states
 

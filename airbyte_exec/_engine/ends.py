@@ -10,6 +10,7 @@ from typing import Protocol
 
 import anyio
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._connector.session import Session
 from airbyte_exec._process import StdinClosed
 from airbyte_exec.protocol.envelope import Records, State
@@ -149,7 +150,9 @@ class DestinationSink:
         limit = self._session.options.limits.destination_write
         try:
             with anyio.fail_after(limit):
+                _crashpoints.reached("input.ending")
                 await self._session.child.write(b"".join(lines))
+                _crashpoints.reached("input.completed")
         except TimeoutError:
             raise self._session.error(f"It did not take the end of its input within {limit:g} s.") from None
         except StdinClosed:
@@ -157,6 +160,7 @@ class DestinationSink:
 
         self._input_ended = True
         await self._session.child.close_stdin()
+        _crashpoints.reached("input.ended")
 
     async def messages(self) -> AsyncGenerator[list[State], None]:
         """Yield the states that it gives back, until it has ended.

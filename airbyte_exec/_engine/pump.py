@@ -21,6 +21,7 @@ from typing import NoReturn
 
 import anyio
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.limits import TimeLimits
 from airbyte_exec._engine.confirming import Commit, Confirming
@@ -254,7 +255,9 @@ class Pump:
 
     async def _complete(self, streams: Collection[StreamId]) -> None:
         changes = Changes(None, {s: self._ledger.template(s, complete=True) for s in streams})
+        _crashpoints.reached("sync.completing")
         await self.confirming.commit(changes)
+        _crashpoints.reached("sync.completed")
         for stream in streams:
             self._progress.streams[stream].status = "complete"
 

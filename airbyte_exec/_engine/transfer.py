@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._connector.facts import Facts
 from airbyte_exec._engine.ends import Feed, Sink
 from airbyte_exec._engine.options import WriteOptions
@@ -66,7 +67,9 @@ class Transfer:
     async def begin(self) -> None:
         """Save the generations before any row is written under them."""
         self._notify()
+        _crashpoints.reached("sync.planned")
         await self._state.commit(Changes(None, self.plan.templates, self.plan.document))
+        _crashpoints.reached("sync.begun")
 
     async def run(self, feed: Feed, sink: Sink) -> None:
         """Move everything from the feed to the sink.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import CancelScope
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._process import _sweep
 from airbyte_exec._process.ending import REAP_LIMIT, Ending, run_at_once, run_to_its_end
 from airbyte_exec._process.errors import StdinClosed
@@ -118,6 +119,7 @@ class Child:
         if self._stdin is not None and self._stdin.is_open:
             await leave(self._stdin)
             self._guard.drop_stdin(self._token)
+            _crashpoints.reached("input.dropped")
             self._stdin.close()
 
     @property
@@ -277,7 +279,9 @@ class Child:
                     for pause in _sweep.kill_rounds([self._token], {self.pid: self._start}, ABANDON_LIMIT):
                         time.sleep(pause)
 
+                _crashpoints.reached("child.removing")
                 self._guard.remove_child(self._token)
+                _crashpoints.reached("child.removed")
         finally:
             if self._stdin is not None:
                 self._stdin.close()

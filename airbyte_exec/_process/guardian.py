@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._process import _sweep
 from airbyte_exec._process.guardian_link import Link
 from airbyte_exec.exceptions import AirbyteSubprocessError
@@ -284,8 +285,11 @@ def open_guard() -> Iterator[Guard]:
     guard = Guard(run_id, folder)
     try:
         # Told first: there is no moment at which a folder exists that the guardian would not remove.
+        _crashpoints.reached("run.opening")
         _guardian.open_run(run_id, folder)
+        _crashpoints.reached("run.told")
         folder.mkdir(mode=0o700)
+        _crashpoints.reached("run.opened")
         yield guard
     finally:
         if guard.is_ours:
@@ -294,8 +298,12 @@ def open_guard() -> Iterator[Guard]:
 
 def _close(guard: Guard) -> None:
     try:
+        _crashpoints.reached("run.closing")
         _sweep.kill_run(guard.run_id)
         if not _sweep.remove_folder(str(guard.folder)):
             logger.warning("The folder %s could not be removed.", guard.folder)
+
+        _crashpoints.reached("run.removed")
     finally:
         _guardian.close_run(guard.run_id)
+        _crashpoints.reached("run.closed")

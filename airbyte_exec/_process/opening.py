@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import CancelScope
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._process.child import DRAIN_TIMEOUT, STOP_GRACE, Child
 from airbyte_exec._process.launch import Launch, make_pipe, start_shim
 from airbyte_exec._process.pipes import ReadEnd, WriteEnd
@@ -132,10 +133,13 @@ class _Opening:
             for job in self._child.background():
                 self._tasks.start_soon(job)
 
+            _crashpoints.reached("child.started")
             copy = stdin if self._order.hold_stdin else None
             last_resort = self._order.orphan_argv or self._order.kill_argv
             self._order.guard.add_child(token, self._child.pid, kill_argv=last_resort, stdin=copy)
+            _crashpoints.reached("child.told")
             await launch.release()
+            _crashpoints.reached("child.released")
         except BaseException as error:
             launch.close()
             await self.__aexit__(type(error), error, error.__traceback__)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._state.folders import make_private_folder, sync_folder
 from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
@@ -133,19 +134,25 @@ class StateFile:
     def _write(self, document: dict[str, Any]) -> None:
         folder = self.path.parent
         try:
+            _crashpoints.reached("state_file.writing")
             descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.", suffix=".new")
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    _crashpoints.reached("state_file.made")
                     json.dump(document, file, indent=1)
                     file.flush()
+                    _crashpoints.reached("state_file.written")
                     os.fsync(file.fileno())
 
+                _crashpoints.reached("state_file.synced")
                 Path(name).replace(self.path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
 
+            _crashpoints.reached("state_file.renamed")
             sync_folder(folder)
+            _crashpoints.reached("state_file.durable")
         except OSError as error:
             raise PyAirbyteStateError(message=f"The state file {self.path} cannot be written: {error}") from error
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airbyte_exec import _crashpoints
 from airbyte_exec.exceptions import PyAirbyteCacheError
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class DuckDBFile:
         """Close the file. Connections that are still open keep it open."""
         with self._lock:
             if self._first is not None:
+                _crashpoints.reached("cache.closing")
                 self._first.close()
+                _crashpoints.reached("cache.closed")
                 self._first = None
 
     def _open(self) -> DuckDBPyConnection:
@@ -82,9 +85,12 @@ class DuckDBFile:
             return
 
         text = str(path).replace("'", "''")
+        _crashpoints.reached("cache.creating")
         with duckdb.connect(MEMORY) as connection:
             connection.execute(f"ATTACH '{text}' AS new_file (STORAGE_VERSION '{STORAGE_VERSION}')")
             connection.execute("DETACH new_file")
+
+        _crashpoints.reached("cache.created")
 
     def _error(self, text: str) -> PyAirbyteCacheError:
         holder = _HOLDER.search(text)

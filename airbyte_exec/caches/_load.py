@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._state.ledger import join
 from airbyte_exec._state.store import Changes, Pair, StreamSaved
 from airbyte_exec.caches import _journal, _state
@@ -113,8 +114,10 @@ class Load:
             for stream, pieces in batch.pieces.items():
                 self._writer.insert(stream, pieces)
 
+            _crashpoints.reached("cache.rows")
             on_rows()
             _journal.append(self._registry, self._pair.source_name, compressed.result(), self._generations())
+            _crashpoints.reached("cache.journal")
             for stream in completed:
                 self._complete(entries[stream])
 

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airbyte_exec import _crashpoints
 from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
 from airbyte_exec.caches import _mirror
@@ -105,10 +106,14 @@ class transaction:  # noqa: N801 - reads as a noun in a `with`, as in every data
         self._connection = connection
 
     def __enter__(self) -> None:
+        _crashpoints.reached("cache.beginning")
         self._connection.execute("BEGIN TRANSACTION")
+        _crashpoints.reached("cache.begun")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _crashpoints.reached("cache.committing")
         self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+        _crashpoints.reached("cache.committed")
 
 
 def load(registry: Registry, pair: Pair) -> Saved | None:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from airbyte_exec import _crashpoints
 from airbyte_exec.caches._arrow import Piece, Pieces
 from airbyte_exec.caches._schema import Column
 from airbyte_exec.caches._sql import ident, listed, literal
@@ -94,8 +95,10 @@ class TableWriter:
         plan = self._plans[stream]
         if plan.staging is not None:
             self._forget_statement(plan.target)
+            _crashpoints.reached("cache.swapping")
             self._connection.execute(f"DROP TABLE {ident(self._schema, plan.table)}")
             self._connection.execute(f"ALTER TABLE {ident(self._schema, plan.staging)} RENAME TO {ident(plan.table)}")
+            _crashpoints.reached("cache.swapped")
             self._plans[stream] = replace(plan, staging=None)
 
     def drop(self, table: str) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from airbyte_exec import _crashpoints
+
 if TYPE_CHECKING:
     from airbyte_exec.executors.base import Launch
 
@@ -107,7 +109,10 @@ class LocalPlacement(Placement):
             path = self._path(option)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
+                _crashpoints.reached("placement.file.opened")
                 file.write(content)
+
+            _crashpoints.reached("placement.file.written")
 
             argv += [f"--{option}", self._launch.show_path(path)]
 
