@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,9 +89,9 @@ async def prepare_session(
     Raises:
         AirbyteConnectorError: it cannot be started.
     """
-    log = StderrLog(await anyio.to_thread.run_sync(logs.new_log_file, executor.name, command), masker)
     texts = {"config": None if config is None else _as_json(config), "catalog": catalog, "state": state}
-    with ExitStack() as undo:
+    with _file_errors(executor.name), ExitStack() as undo:
+        log = StderrLog(await anyio.to_thread.run_sync(logs.new_log_file, executor.name, command), masker)
         guard = undo.enter_context(open_guard())
         undo.callback(log.close)
         job = Job(
@@ -122,6 +122,19 @@ async def prepare_session(
             guard=guard,
             undo=undo.pop_all(),
         )
+
+
+@contextmanager
+def _file_errors(connector: str) -> Iterator[None]:
+    """Raise what the system says about our files as an error of ours: a full disk is no reason for a stack trace."""
+    try:
+        yield
+    except OSError as error:
+        raise exc.AirbyteConnectorFailedError(
+            message=f"{connector} cannot be started: the files of its run cannot be written: {error}",
+            connector_name=connector,
+            guidance="Is the disk full? TMPDIR and AIRBYTE_LOGGING_ROOT name other places.",
+        ) from error
 
 
 def _as_json(config: Mapping[str, Any]) -> bytes:

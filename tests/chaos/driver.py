@@ -1,0 +1,340 @@
+"""One attempt of a sync in a process of its own, forked from one that has everything loaded; it tells how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+import stat
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from faults import MAX_LINE
+from mini import DESTINATION_MINI, SOURCE_MINI
+from plan import Fault, Plan
+
+import airbyte_exec as ab
+from airbyte_exec import _crashpoints
+from airbyte_exec.destinations import Destination
+from airbyte_exec.exceptions import AirbyteConnectorError, PyAirbyteError
+from airbyte_exec.executors.local import PathExecutor
+from airbyte_exec.sources import Source
+
+LONG = ab.TimeLimits(
+    spec=30, check=30, discover=30, source_heartbeat=30, destination_write=30, destination_finish=30, exit=20,
+    drain=0.4, acknowledge=0.3, stop=0.5,
+)  # fmt: skip
+SHORT = ab.TimeLimits(
+    spec=30, check=30, discover=30, source_heartbeat=0.7, destination_write=0.7, destination_finish=0.7, exit=0.5,
+    drain=0.2, acknowledge=0.2, stop=0.2,
+)  # fmt: skip
+"""Where only a limit ends what goes wrong."""
+
+_SPEC = {
+    "connectionSpecification": {
+        "type": "object",
+        "properties": {
+            "api_key": {"type": "string", "airbyte_secret": True},
+            "script": {"type": ["array", "object"]},
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one attempt is to do.
+
+    Parameters:
+        plan: the sync.
+        folder: where everything of this plan lies.
+        faults: what goes wrong at our own side.
+        hangs: a fault is there that only a time limit ends.
+        catalog: what the source discovers.
+        source: its config.
+        destination: its config.
+    """
+
+    plan: Plan
+    folder: Path
+    faults: tuple[Fault, ...]
+    hangs: bool
+    catalog: dict[str, Any] | None
+    source: dict[str, Any]
+    destination: dict[str, Any]
+
+
+class _Known(PathExecutor):
+    """A scripted connector whose spec and catalog are known, which saves two processes."""
+
+    def __init__(self, path: Path, catalog: dict[str, Any] | None = None) -> None:
+        super().__init__(path=path)
+        self._catalog = catalog
+
+    def known_spec(self) -> dict[str, Any]:
+        return _SPEC
+
+    def known_catalog(self, config: Any) -> dict[str, Any] | None:
+        del config
+        return self._catalog
+
+
+def preload() -> None:
+    """Load what attempts load, before they are forked: the list is that of an attempt."""
+    import importlib
+
+    from plan import Round
+
+    modes = ("full_refresh", "incremental")
+    with tempfile.TemporaryDirectory() as name:
+        for cached in (False, True):
+            folder = Path(name) / str(cached)
+            (folder / "temp").mkdir(parents=True)
+            plan = Plan(0, "merge", cached, "STREAM", 1, (("users", None, modes),), (Round(1),))
+            report = folder / "report.json"
+            if (pid := os.fork()) == 0:
+                attempt(Order(plan, folder, (), False, None, {}, {}), report, list_modules=True)
+
+            os.waitpid(pid, 0)
+            for module in json.loads(report.read_text(encoding="utf-8"))["modules"]:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(module)
+
+
+def attempt(order: Order, report: Path, *, list_modules: bool = False) -> NoReturn:
+    """Run the attempt and write the report; never returns."""
+    code = 1
+    try:
+        _move_in(order.folder)
+        _let_fail(order.faults)
+        told = _measured(order)
+        _write_report(report, {**told, "modules": list(sys.modules)} if list_modules else told)
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - the top of a process
+        _write_report(report, {"outcome": "broken", "text": f"{type(error).__name__}: {error}"})
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _write_report(path: Path, report: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(report), encoding="utf-8")
+    part.replace(path)
+
+
+def _move_in(folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name, value in (("TMPDIR", "temp"), ("AIRBYTE_PROJECT_DIR", "project"), ("AIRBYTE_LOGGING_ROOT", "logs")):
+        os.environ[name] = str(folder / value)
+
+    tempfile.tempdir = str(folder / "temp")
+    os.chdir(folder)
+    output = os.open(folder / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
+    logging.basicConfig(level=logging.INFO, stream=sys.__stderr__)
+
+
+def _measured(order: Order) -> dict[str, Any]:
+    """Sync, and say what this process has more than before."""
+    files, threads = _open_files(), threading.active_count()
+    report = _run(order)
+    left = _open_files() - files
+    report["left"] = [f"{number}: {name}" for number, name in sorted(left)]
+    report["threads"] = _left_threads(threads)
+    report["rows"] = _cache_rows(order) if order.plan.cached and report["outcome"] == "success" else None
+    return report
+
+
+def _open_files() -> set[tuple[str, str]]:
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found.add((number, os.readlink(f"/proc/self/fd/{number}")))
+
+    return {(number, name) for number, name in found if not name.startswith("/proc/")}
+
+
+def _left_threads(before: int) -> list[str]:
+    """Return the threads that are more than before; one that is about to end is given a moment."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(2)
+
+    return [thread.name for thread in threading.enumerate()][before:]
+
+
+def _run(order: Order) -> dict[str, Any]:
+    if not any(fault.what == "two_at_once" for fault in order.faults):
+        return _outcome(order)
+
+    reports: list[dict[str, Any]] = []
+    threads = [threading.Thread(target=lambda: reports.append(_outcome(order))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+
+    for thread in threads:
+        thread.join()
+
+    return max(reports, key=lambda report: ["error", "interrupted", "success", "broken"].index(report["outcome"]))
+
+
+def _outcome(order: Order) -> dict[str, Any]:
+    try:
+        result = _write(order)
+    except PyAirbyteError as error:
+        connector = error if isinstance(error, AirbyteConnectorError) else None
+        return {
+            "outcome": "error",
+            "kind": type(error).__name__,
+            "connector": connector.connector_name if connector else None,
+            "exit_code": connector.exit_code if connector else None,
+            "text": f"{error!s}\n{error!r}",
+        }
+    except KeyboardInterrupt:
+        return {"outcome": "interrupted", "text": ""}
+    except BaseException as error:  # noqa: BLE001 - whatever else it is, is a fault of ours that the report tells
+        return {"outcome": "broken", "text": f"{type(error).__name__}: {error}"}
+
+    return {"outcome": "success", "text": str(result.to_dict()), "warnings": list(result.warnings)}
+
+
+def _write(order: Order) -> Any:
+    plan = order.plan
+    source = Source(_Known(SOURCE_MINI, order.catalog), "source-mini", order.source)
+    destination = Destination(_Known(DESTINATION_MINI), "destination-mini", order.destination)
+    cache = ab.DuckDBCache(db_path=order.folder / "cache.duckdb") if plan.cached else None
+    try:
+        return destination.write(
+            source,
+            streams="*",
+            cache=cache if cache is not None else False,
+            write_strategy=plan.strategy,
+            check=False,
+            limits=SHORT if order.hangs else LONG,
+            max_line=256 << 20 if any(fault.what == "line_of_200_mib" for fault in order.faults) else MAX_LINE,
+        )
+    finally:
+        if cache is not None:
+            cache.close()
+
+
+def _cache_rows(order: Order) -> dict[str, list[int]]:
+    """Return the ids that each table of the cache holds."""
+    import duckdb
+
+    with duckdb.connect(str(order.folder / "cache.duckdb"), read_only=True) as connection:
+        tables = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.columns WHERE column_name = 'id' "
+            "AND table_name NOT LIKE '\\_airbyte%' ESCAPE '\\'"
+        ).fetchall()
+        return {
+            name: [row[0] for row in connection.execute(f'SELECT id FROM "{schema}"."{name}"').fetchall()]
+            for schema, name in tables
+        }
+
+
+def _let_fail(faults: tuple[Fault, ...]) -> None:
+    for fault in faults:
+        if isinstance(fault.when, dict) and "point" in fault.when:
+            _stop_at(fault)
+        elif fault.what == "clock_jump":
+            real, by = time.time, fault.how["by"]
+            time.time = lambda: real() + by
+
+
+def _stop_at(fault: Fault) -> None:
+    """Let something happen when a point is reached for the n-th time."""
+    wanted, left = fault.when["point"], fault.when["turn"]
+    actions = {"killed_at_a_step": _die, "disk_full": _fill_up, "guardian_killed": _kill_guardian}
+    action = actions.get(fault.what, _die)
+    if fault.what == "power_cut":
+        action = _Disk(Path("project/.cache/state").absolute()).lose_power
+
+    lock = threading.Lock()
+
+    def reached(point: str) -> None:
+        nonlocal left
+        if point == wanted:
+            with lock:
+                left -= 1
+                strikes = left == 0
+
+            if strikes:
+                Path("struck").write_text(point, encoding="utf-8")
+                action(point)
+
+    _crashpoints.reached = reached
+
+
+def _die(_point: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Disk:
+    """A folder as it is after a power cut: without what nobody made durable.
+
+    A file whose content was not synced is empty; a name that was made or changed since its folder was synced is what it
+    was then.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._synced = {path.stat().st_ino for path in folder.glob("*.json")}
+        self._durable = self._content()
+        self._sync = os.fsync
+        os.fsync = self._fsync
+
+    def _fsync(self, file: Any) -> None:
+        self._sync(file)
+        found = os.fstat(file)
+        if not stat.S_ISDIR(found.st_mode):
+            self._synced.add(found.st_ino)
+        elif self._folder.exists() and os.path.samestat(found, self._folder.stat()):
+            self._durable = self._content()
+
+    def _content(self) -> dict[Path, bytes]:
+        files = self._folder.iterdir() if self._folder.exists() else ()
+        return {
+            path: path.read_bytes() if path.stat().st_ino in self._synced else b""
+            for path in files
+            if path.suffix == ".json"
+        }
+
+    def lose_power(self, point: str) -> None:
+        """Put the folder back to what is durable, and die."""
+        for path in self._content():
+            if path not in self._durable:
+                path.unlink()
+
+        for path, content in self._durable.items():
+            path.write_bytes(content)
+
+        _die(point)
+
+
+def _fill_up(point: str) -> None:
+    if point.startswith("cache."):
+        import duckdb
+
+        raise duckdb.IOException("No space left on device")
+
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _kill_guardian(_point: str) -> None:
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text(encoding="utf-8").split():
+            with contextlib.suppress(OSError):
+                if b"_guardian_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(int(pid), signal.SIGKILL)

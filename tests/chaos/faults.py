@@ -1,0 +1,198 @@
+"""Every kind of fault: what it is in a connector's script, and what an attempt in which it struck must come to."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from airbyte_exec._crashpoints import POINTS
+
+Json = dict[str, Any]
+Must = Literal["fail", "succeed", "either"]
+Draw = Callable[[random.Random, Any], Any]
+
+CANARY = "canary/4711+&secret=="
+LONG_LINE = 3 << 20
+MAX_LINE = 2 << 20
+"""The longest line that a driver takes; a line of 200 MiB is drawn now and then."""
+
+ENDED_BY = {"sigkill": -9, "sigterm": -15, "sigsegv": -11, "exit_code": 7, "half_line": 3, "trace_exit_1": 1}
+"""The exit code that an error must name where this kind, alone, ended a connector."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault.
+
+    Parameters:
+        who: whose it is.
+        name: what it is called.
+        must: what the attempt must come to where it struck.
+        when: draws where it strikes.
+        how: draws the rest.
+        steps: the steps of a script that it is; what `when` gave is where the first one stands.
+        settings: keys of the connector's config that it is.
+        hangs: it ends by a time limit only, so that must be short.
+        cached: it may be drawn where the data goes through a cache.
+        weight: how often it is drawn, beside the others.
+    """
+
+    who: str
+    name: str
+    must: Must
+    when: Draw = lambda _dice, _shape: None
+    how: Draw = lambda _dice, _shape: {}
+    steps: tuple[Json, ...] = ()
+    settings: Json | None = None
+    hangs: bool = False
+    cached: bool = True
+    weight: float = 1.0
+
+
+def _in_read(dice: random.Random, shape: Any) -> Any:
+    """Draw a place in what a source does."""
+    total = shape.records * shape.streams
+    return dice.choice(
+        (
+            "start",
+            "end",
+            {"record": dice.randint(1, total)},
+            {"record": dice.randint(1, total)},
+            {"before_state": dice.randint(1, 4)},
+            {"state": dice.randint(1, 4)},
+        )
+    )
+
+
+def _in_write(dice: random.Random, shape: Any) -> Any:
+    """Draw a place in what a destination does."""
+    total = shape.records * shape.streams
+    return dice.choice(
+        (
+            "start",
+            "eof",
+            "end",
+            {"line": dice.randint(1, total)},
+            {"record": dice.randint(1, total)},
+            {"before_state": dice.randint(1, 4)},
+            {"state": dice.randint(1, 4)},
+            {"complete": dice.randint(1, shape.streams)},
+        )
+    )
+
+
+def _early_in_read(dice: random.Random, shape: Any) -> Any:
+    return {"record": dice.randint(1, shape.records * shape.streams)}
+
+
+def _early_in_write(dice: random.Random, shape: Any) -> Any:
+    return {"record": dice.randint(1, max(1, shape.records * shape.streams // 2))}
+
+
+def _at_point(dice: random.Random, shape: Any) -> Any:
+    named = [point for point in POINTS if shape.cached or not point.startswith("cache.")]
+    return {"point": dice.choice(named), "turn": dice.choice((1, 1, 2, 3, 5))}
+
+
+def _at_a_time(dice: random.Random, _shape: Any) -> Any:
+    return {"seconds": round(dice.uniform(0, 0.35), 3)}
+
+
+def _in_files(dice: random.Random, shape: Any) -> Any:
+    points = ["state_file.made", "state_file.written", "state_file.renamed", "state_file.writing"]
+    points = ["cache.rows", "cache.journal"] if shape.cached else [*points, "placement.file.opened"]
+    return {"point": dice.choice(points), "turn": dice.choice((1, 1, 2, 3))}
+
+
+def _exit(code: int) -> Json:
+    return {"do": "exit", "code": code}
+
+
+_TRACE = {"do": "trace_error", "message": f"it broke at {CANARY}", "failure_type": "transient_error"}
+_FULL = {"do": "trace_error", "message": "No space left on device", "failure_type": "system_error"}
+
+
+def _of_both(who: str, when: Draw, early: Draw) -> list[Kind]:
+    """What either connector may do."""
+
+    def kind(name: str, must: Must, *steps: Json, at: Draw = when, **more: Any) -> Kind:
+        return Kind(who, name, must, when=at, steps=steps, **more)
+
+    return [
+        kind("sigkill", "fail", {"do": "signal", "signal": "SIGKILL"}, weight=3),
+        kind("sigterm", "fail", {"do": "signal", "signal": "SIGTERM"}),
+        kind("sigsegv", "fail", {"do": "signal", "signal": "SIGSEGV"}),
+        kind("sigstop", "fail", {"do": "signal", "signal": "SIGSTOP"}, hangs=True),
+        kind("stopped_for_a_time", "succeed", {"do": "stop_for", "seconds": 0.2}),
+        kind("sigterm_ignored", "fail", {"do": "ignore", "signal": "SIGTERM"}, {"do": "hang"}, hangs=True),
+        kind("exit_code", "fail", _exit(7), weight=2),
+        kind("exit_code_at_end", "fail", settings={"exit_code": 5}, at=lambda _dice, _shape: None),
+        kind("trace_exit_0", "fail", _TRACE, _exit(0), weight=2),
+        kind("trace_at_end", "fail", _TRACE, at=lambda _dice, _shape: "end"),
+        kind("trace_exit_1", "fail", _TRACE, _exit(1)),
+        kind("disk_full", "fail", _FULL, _exit(1)),
+        kind("stdout_closed", "fail", {"do": "close_stdout"}, {"do": "hang"}, at=early, hangs=True),
+        kind("half_line", "fail", {"do": "half_line", "exit": 3}, at=early),
+        kind("half_line_and_on", "fail", {"do": "half_line"}, at=early),
+        kind("long_line", "fail", {"do": "huge_line", "bytes": LONG_LINE, "kind": "noise"}, weight=0.6),
+        kind("line_of_200_mib", "succeed", {"do": "huge_line", "bytes": 200 << 20, "kind": "noise"}, weight=0.02),
+        kind("noise", "succeed", {"do": "noise", "text": f"DEBUG {CANARY} is no message", "times": 3}),
+        kind("invalid_utf8", "succeed", {"do": "invalid_utf8", "kind": "noise"}),
+        kind("unknown_type", "succeed", {"do": "unknown_type"}, weight=0.5),
+        kind("stderr_flood", "succeed", {"do": "stderr_flood", "bytes": 1 << 20}),
+        kind("secret_on_stderr", "succeed", {"do": "stderr", "text": f"login with {CANARY}\n"}, weight=0.5),
+        kind("secret_in_log", "succeed", {"do": "log", "message": f"login with {CANARY}"}, weight=0.5),
+        kind("stderr_closed", "succeed", {"do": "close_stderr"}, weight=0.5),
+        kind("control", "succeed", {"do": "control", "merge": {"token": "renewed"}}, weight=0.5),
+        kind("config_rewritten", "succeed", {"do": "rewrite_config", "merge": {"token": "renewed"}}, weight=0.5),
+        kind("grandchild", "succeed", {"do": "grandchild", "seconds": 600}),
+        kind("grandchild_apart", "succeed", {"do": "grandchild", "seconds": 600, "setsid": True, "orphan": True}),
+        kind("grandchild_and_death", "fail", {"do": "grandchild", "seconds": 600, "setsid": True}, {"do": "signal"}),
+        kind("line_by_line", "succeed", settings={"flush": "line"}, at=lambda _dice, _shape: None, weight=0.5),
+    ]  # fmt: skip
+
+
+def _echo(name: str, must: Must, mode: str | None = None) -> Kind:
+    return Kind("destination", f"echo_{name}", must, settings={"echo": mode or name}, weight=0.7)
+
+
+KINDS: tuple[Kind, ...] = (
+    *_of_both("source", _in_read, _early_in_read),
+    Kind("source", "incomplete", "fail", when=lambda _d, _s: "end", steps=({"do": "status", "status": "INCOMPLETE"},)),
+    Kind("source", "glue", "fail", when=_early_in_read, steps=({"do": "glue"},)),
+    Kind("source", "slow_drip", "succeed", settings={"drip": 0.002}),
+    Kind("source", "interleaved", "succeed", settings={"interleave": True}),
+    Kind("source", "burst", "succeed", settings={"fast": True}),
+    Kind("source", "states_never", "succeed", settings={"state_every": 0, "final_state": False}),
+    Kind("source", "states_late", "succeed", settings={"state_every": 0}),
+    Kind("source", "state_twice", "succeed", when=lambda d, _s: {"state": d.randint(1, 4)},
+         steps=({"do": "repeat_state"},)),
+    Kind("source", "state_of_a_stranger", "succeed", when=lambda d, _s: {"state": d.randint(1, 4)},
+         steps=({"do": "state", "stream": "ghost"}, {"do": "record", "stream": "ghost"})),
+    Kind("source", "counts_wrong", "succeed", settings={"source_stats": "wrong"}, weight=0.5),
+    *_of_both("destination", _in_write, _early_in_write),
+    Kind("destination", "stdin_closed", "fail", when=_early_in_write, steps=({"do": "close_stdin"},)),
+    Kind("destination", "stdin_closed_alive", "fail", when=_early_in_write,
+         steps=({"do": "close_stdin"}, {"do": "hang"}), hangs=True),
+    Kind("destination", "exit_0_early", "fail", when=_early_in_write, steps=(_exit(0),), weight=2),
+    Kind("destination", "slow_reader", "succeed", settings={"read_size": 2048, "read_delay": 0.01}),
+    Kind("destination", "counts_wrong", "succeed", settings={"destination_stats": "wrong"}, weight=0.5),
+    _echo("reserialised", "succeed"), _echo("lossy", "succeed"), _echo("late", "succeed"),
+    _echo("out_of_order", "succeed"), _echo("duplicate", "succeed"),
+    _echo("skip", "succeed"), _echo("all_but_last", "fail"), _echo("never", "fail"), _echo("invented", "fail"),
+    _echo("unknown_stream", "fail"), _echo("early", "fail"), _echo("unenveloped", "fail"),
+    Kind("us", "killed_at_a_step", "either", when=_at_point, weight=10),
+    Kind("us", "killed_at_a_time", "either", when=_at_a_time, weight=2),
+    Kind("us", "power_cut", "either", when=_at_point, cached=False, weight=4),
+    Kind("us", "sigterm", "either", when=_at_a_time),
+    Kind("us", "interrupted", "either", when=_at_a_time, weight=2),
+    Kind("us", "stopped_for_a_time", "succeed", when=_at_a_time, how=lambda _d, _s: {"for": 0.2}),
+    Kind("us", "disk_full", "fail", when=_in_files, weight=3),
+    Kind("us", "clock_jump", "succeed", how=lambda d, _s: {"by": d.choice((-86_400 * 30, 86_400 * 30))}),
+    Kind("us", "guardian_killed", "succeed", when=_at_point, weight=2),
+    Kind("us", "two_at_once", "either", cached=False, weight=2),
+)  # fmt: skip
+
+BY_NAME = {(kind.who, kind.name): kind for kind in KINDS}

@@ -1,0 +1,160 @@
+"""A fault plan as data: what is synced, and what goes wrong in which attempt. `draw` makes one from a seed."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from faults import BY_NAME, KINDS, Kind
+
+STRATEGIES = ("append", "merge", "replace")
+STATE_TYPES = ("STREAM", "STREAM", "STREAM", "GLOBAL", "LEGACY")
+SCHEMA = Path(__file__).with_name("plan.schema.json")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Parameters:
+        who: `source`, `destination` or `us`.
+        what: the name of a kind, see `faults.KINDS`.
+        when: where it stands in a connector's script, a crash point of ours with its turn, or seconds; None for
+            what holds from start to end.
+        how: what the kind needs to know beside.
+    """
+
+    who: str
+    what: str
+    when: Any = None
+    how: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        """What there is to know of it."""
+        return BY_NAME[self.who, self.what]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What the source has, and the attempts to sync it in which something goes wrong; then one in which nothing does.
+
+    Parameters:
+        records: how many each stream has.
+        attempts: the faults of each attempt.
+    """
+
+    records: int
+    attempts: tuple[tuple[Fault, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sync, its data, and its faults.
+
+    Parameters:
+        seed: what it was drawn from.
+        strategy: how rows meet those that are there.
+        cached: it goes through a cache.
+        state_type: what kind of state the source sends.
+        state_every: records between two states.
+        streams: (name, namespace, sync modes) of each stream.
+        rounds: one after the other; the source has more, or (replace) other records in each.
+    """
+
+    seed: int
+    strategy: str
+    cached: bool
+    state_type: str
+    state_every: int
+    streams: tuple[tuple[str, str | None, tuple[str, ...]], ...]
+    rounds: tuple[Round, ...]
+
+    @property
+    def faults(self) -> list[Fault]:
+        """All faults."""
+        return [fault for part in self.rounds for attempt in part.attempts for fault in attempt]
+
+    def without(self, number: int) -> Plan:
+        """Return the plan without one of its faults; an attempt without faults goes as well."""
+        left = iter(range(len(self.faults)))
+        rounds = []
+        for part in self.rounds:
+            kept = [tuple(fault for fault in attempt if next(left) != number) for attempt in part.attempts]
+            rounds.append(replace(part, attempts=tuple(attempt for attempt in kept if attempt)))
+
+        return replace(self, rounds=tuple(rounds))
+
+    def to_json(self) -> str:
+        """Return the plan as a line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Return a plan that `to_json` wrote."""
+        body = json.loads(text)
+        rounds = tuple(
+            Round(part["records"], tuple(tuple(Fault(**fault) for fault in attempt) for attempt in part["attempts"]))
+            for part in body["rounds"]
+        )
+        streams = tuple((name, namespace, tuple(modes)) for name, namespace, modes in body["streams"])
+        return cls(**{**body, "rounds": rounds, "streams": streams})
+
+
+def draw(seed: int, *, kinds: Sequence[Kind] = KINDS) -> Plan:
+    """Draw a plan. Streams of one name in two namespaces are in most of them: names alone must not be taken for both."""
+    dice = random.Random(seed)
+    strategy, cached = dice.choice(STRATEGIES), dice.random() < 0.22
+    state_type = dice.choice(STATE_TYPES)
+    modes = ("full_refresh", "incremental") if dice.random() < 0.85 else ("full_refresh",)
+    named: list[tuple[str, str | None, tuple[str, ...]]] = [("users", None, modes)]
+    if state_type != "LEGACY" and dice.random() < 0.75:  # LEGACY knows no namespaces
+        named = [("users", "north", modes), ("users", "south", modes)]
+
+    if dice.random() < 0.2:
+        named.append(("orders", None, modes))
+
+    numbers = [dice.randint(8, 40)]
+    if strategy == "replace" or dice.random() < 0.2:
+        numbers.append(numbers[0] + dice.randint(1, 12))
+
+    shape = _Shape(dice, kinds, strategy, cached, len(named), numbers[-1], dice.randint(3, 12))
+    # A replace begins with rows that are there; what disturbs it comes with the second round.
+    rounds = tuple(
+        Round(number, shape.attempts() if index == len(numbers) - 1 else ()) for index, number in enumerate(numbers)
+    )
+    return Plan(seed, strategy, cached, state_type, shape.state_every, tuple(named), rounds)
+
+
+@dataclass
+class _Shape:
+    dice: random.Random
+    kinds: Sequence[Kind]
+    strategy: str
+    cached: bool
+    streams: int
+    records: int
+    state_every: int
+
+    def attempts(self) -> tuple[tuple[Fault, ...], ...]:
+        number = self.dice.choice((1, 1, 1, 2))
+        return tuple(self.faults() for _ in range(number))
+
+    def faults(self) -> tuple[Fault, ...]:
+        drawn: list[Fault] = []
+        for _ in range(self.dice.choice((1, 1, 1, 2))):
+            fault = self.fault()
+            if all(fault.who != other.who for other in drawn):
+                drawn.append(fault)
+
+        return tuple(drawn)
+
+    def fault(self) -> Fault:
+        who = self.dice.choice(("source", "destination", "us"))
+        fitting = [kind for kind in self.kinds if kind.who == who and (not self.cached or kind.cached)]
+        kind = self.dice.choices(fitting, [kind.weight for kind in fitting])[0]
+        return Fault(kind.who, kind.name, kind.when(self.dice, self), kind.how(self.dice, self))
