@@ -19,6 +19,7 @@ from docker_lab import expect_soon
 
 import airbyte_exec as ab
 from airbyte_exec import exceptions as exc
+from airbyte_exec.aio._prepare import prepared_both, stop_both
 from airbyte_exec.aio.destination import AsyncDestination
 from airbyte_exec.aio.source import AsyncSource
 from airbyte_exec.executors.docker import DockerExecutor, DockerOptions, clear_answers, container, owner, prune
@@ -282,6 +283,7 @@ def test_our_death_is_no_end_of_input_and_leaves_nothing(
     code = f"""
 import anyio
 from pathlib import Path
+from airbyte_exec.aio._prepare import prepared_both, stop_both
 from airbyte_exec.aio.destination import AsyncDestination
 from airbyte_exec.executors.docker import DockerExecutor, DockerOptions
 options = DockerOptions(network="none", pull_policy="never", labels={engine.labels!r},
@@ -327,3 +329,98 @@ def test_orphans_are_swept_and_the_living_are_not(engine: Engine, source_mini_im
         assert reused not in engine.containers()
     finally:
         engine.run("rm", "--force", alive, elsewhere)
+
+
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('{}'); time.sleep(600)"
+
+
+def test_a_sync_that_is_cancelled_leaves_neither_container_though_both_ignore_sigterm(
+    engine: Engine, source_mini_image: str, destination_mini_image: str
+) -> None:
+    read = AsyncSource(executor(engine, source_mini_image, DEAF), "source-x", {})
+    write = AsyncDestination(executor(engine, destination_mini_image, DEAF), "destination-x", {})
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(prepare_both_and_run, write, read)
+            await anyio.to_thread.run_sync(
+                lambda: expect_soon(lambda: len(engine.containers(running=True)) == 2, "they never ran")
+            )
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
+    assert engine.containers() == []
+
+
+async def prepare_both_and_run(write: AsyncDestination, read: AsyncSource) -> None:
+    prepared = await prepared_both(
+        lambda: write.prepare("write", catalog=b"{}"), lambda: read.prepare("read", catalog=b"{}")
+    )
+    async with prepared[0].run() as writing, prepared[1].run() as reading:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            await stop_both(writing.child, reading.child)
+
+
+def test_a_side_that_cannot_be_made_leaves_nothing_of_the_other(
+    engine: Engine, source_mini_image: str, destination_mini_image: str
+) -> None:
+    read = AsyncSource(executor(engine, source_mini_image), "source-x", {})
+    write = AsyncDestination(executor(engine, destination_mini_image, memory="1k"), "destination-x", {})
+
+    with pytest.raises(exc.AirbyteConnectorInstallationError, match="memory limit") as caught:
+        anyio.run(prepare_both_and_run, write, read)
+
+    assert caught.value.connector_name == "source-x"
+    assert engine.containers() == []
+
+
+def test_what_the_sdk_does_not_know_is_an_error_of_the_caller(engine: Engine, source_mini_image: str) -> None:
+    with pytest.raises(exc.PyAirbyteInputError, match="no_such_thing"):
+        source(engine, source_mini_image, create_kwargs={"no_such_thing": 1}).check()
+
+
+def rm_all(engine: Engine) -> None:
+    expect_soon(lambda: bool(engine.containers(running=True)), "it never ran")
+    engine.run("rm", "--force", *engine.containers())
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "expected"),
+    [
+        (["/nope"], "entrypoint_missing"),
+        (["/etc/passwd"], "entrypoint_missing"),
+        (["python3", "-c", "open('/dev/full', 'w').write('x' * 100_000)"], "disk_full"),
+        (["python3", "-c", "import os; os.kill(os.getpid(), 9)"], "killed"),
+        (["python3", "-c", "raise SystemExit(3)"], "out_of_memory"),
+    ],
+    ids=str,
+)
+def test_how_a_container_ended_is_told_with_a_reason_and_a_hint(
+    engine: Engine, source_mini_image: str, entrypoint: list[str], expected: str
+) -> None:
+    with pytest.raises(exc.AirbyteConnectorCheckFailedError) as caught:
+        source(engine, source_mini_image, create_kwargs={"entrypoint": entrypoint}).check()
+
+    assert caught.value.context == {"reason": expected}
+    assert caught.value.guidance
+
+
+def test_a_container_that_somebody_removes_is_said_to_be_lost(engine: Engine, source_mini_image: str) -> None:
+    removing = threading.Thread(target=rm_all, args=(engine,))
+    removing.start()
+    with pytest.raises(exc.AirbyteConnectorCheckFailedError, match="lost its container") as caught:
+        source(engine, source_mini_image, DEAF).check()
+
+    removing.join()
+    assert caught.value.context == {"reason": "killed"}
+
+
+def test_without_the_entrypoints_program_the_runtimes_words_are_understood(
+    engine: Engine, source_mini_image: str
+) -> None:
+    with pytest.raises(exc.AirbyteConnectorCheckFailedError) as caught:
+        source(engine, source_mini_image, create_kwargs={"entrypoint": ["/nope"], "init": False}).check()
+
+    assert caught.value.context == {"reason": "entrypoint_missing"}

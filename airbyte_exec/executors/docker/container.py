@@ -21,7 +21,7 @@ from airbyte_exec.executors.docker.answers import Answers
 from airbyte_exec.executors.docker.archive import file_path, find_user, is_as_put, put_files, read_file
 from airbyte_exec.executors.docker.attach import attach_stdin, can_attach
 from airbyte_exec.executors.docker.ends import describe_end, engine_lost
-from airbyte_exec.executors.docker.engine import Engine, client_environment
+from airbyte_exec.executors.docker.engine import CALL_LIMIT, Engine, client_environment
 from airbyte_exec.executors.docker.errors import naming
 from airbyte_exec.executors.docker.image import Image
 from airbyte_exec.executors.docker.options import DockerOptions
@@ -56,14 +56,25 @@ class ContainerPlacement(Placement):
         self.name = owner.container_name(connector, job.command, job.run_id)
         self._lock = threading.Lock()
         self._is_closed = False
+        self._idle = threading.Event()
+        self._idle.set()
         self._id: str | None = None
         self._stdin: socket.socket | None = None
         self._put_at = 0
 
     def prepare(self) -> Launch:
         """Create the container and put the files into it."""
-        with naming(self._connector):
-            return self._prepare()
+        with self._lock:
+            if self._is_closed:
+                raise self._not_wanted()
+
+            self._idle.clear()
+
+        try:
+            with naming(self._connector):
+                return self._prepare()
+        finally:
+            self._idle.set()
 
     def _prepare(self) -> Launch:
         client = self._engine.client
@@ -75,7 +86,7 @@ class ContainerPlacement(Placement):
 
         if is_closed:  # whoever asked has gone
             remove(self._engine, container)
-            raise AirbyteConnectorError(message="The container is not wanted any more.", connector_name=self._connector)
+            raise self._not_wanted()
 
         if self._job.files:
             uid, gid = self._user(container)
@@ -86,6 +97,9 @@ class ContainerPlacement(Placement):
             self._attach(container)
 
         return self._launch(client, container)
+
+    def _not_wanted(self) -> AirbyteConnectorError:
+        return AirbyteConnectorError(message="The container is not wanted any more.", connector_name=self._connector)
 
     def _attach(self, container: str) -> None:
         connection = attach_stdin(self._engine, container)
@@ -212,7 +226,8 @@ class ContainerPlacement(Placement):
             container, connection = self._id, self._stdin
             self._stdin = None
 
-        if container is None:  # it is not made, or will be removed by the one that is making it
+        if container is None:  # it is not made, or is removed by the thread that is making it
+            self._idle.wait(CALL_LIMIT)
             return
 
         try:

@@ -70,10 +70,8 @@ def _state(engine: Engine, container: str, client_code: int) -> Mapping[str, Any
     """Return the engine's State of the container, None where it is gone."""
     import docker.errors
 
-    for look in range(_LOOKS):
-        if look:
-            time.sleep(_LOOK_PAUSE)
-
+    look = 0
+    while True:
         with engine.errors("asking how a container ended"):
             try:
                 state: dict[str, Any] = engine.api.inspect_container(container)["State"]
@@ -81,10 +79,11 @@ def _state(engine: Engine, container: str, client_code: int) -> Mapping[str, Any
                 return None
 
         is_settled = not state.get("Running") and (state.get("ExitCode") != _KILLED or state.get("OOMKilled"))
-        if is_settled or client_code < 0:
-            break
+        look += 1
+        if is_settled or client_code < 0 or look == _LOOKS:
+            return state
 
-    return state
+        time.sleep(_LOOK_PAUSE)
 
 
 def _never_started(code: int, state: Mapping[str, Any], tail: Sequence[str], image: Image) -> Ending:

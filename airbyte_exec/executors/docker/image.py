@@ -135,12 +135,13 @@ def _follow(name: str, lines: Iterable[bytes]) -> None:
         if report.get("status") == "Downloading" and "total" in detail:
             layers[report.get("id", "")] = (detail.get("current", 0), detail["total"])
         elif report.get("status") == "Download complete" and report.get("id") in layers:
-            layers[report["id"]] = (layers[report["id"]][1],) * 2
+            total = layers[report["id"]][1]
+            layers[report["id"]] = (total, total)
 
         if layers and time.monotonic() - said > _SAY_EVERY:
             said = time.monotonic()
-            done, total = (sum(sizes) / 1e6 for sizes in zip(*layers.values(), strict=True))
-            logger.info("Pulling %s: %.0f of %.0f MB", name, done, total)
+            done, size = (sum(sizes) / 1e6 for sizes in zip(*layers.values(), strict=True))
+            logger.info("Pulling %s: %.0f of %.0f MB", name, done, size)
 
 
 def _reports(lines: Iterable[bytes]) -> Iterable[dict[str, Any]]:
