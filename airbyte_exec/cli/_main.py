@@ -16,13 +16,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from airbyte_exec.cli import _failure, cache, check, discover, prune, read, spec, state, sync, write
+from airbyte_exec.cli import _failure, cache, check, conformance, discover, prune, read, spec, state, sync, write
 from airbyte_exec.cli._arguments import Parser, UsageError, add_common
 from airbyte_exec.cli._output import Output, StdoutClosed
 from airbyte_exec.cli._signals import Interrupted, Signals
 from airbyte_exec.version import get_version
 
-COMMANDS = (spec, check, discover, read, write, sync, state, cache, prune)
+COMMANDS = (spec, check, discover, read, write, sync, conformance, state, cache, prune)
 GROUPS = (state, cache)
 DESCRIPTION = "Run Airbyte connectors as child processes and move data between them."
 EPILOG = """A connector is named by one string: source-faker (on PATH, or what the registry says),

@@ -16,7 +16,10 @@ from airbyte_exec.protocol import models, resources
 from airbyte_exec.protocol.models import AirbyteMessage, ConfiguredAirbyteCatalog, Wire
 
 ROOTS: dict[str, type[Wire]] = {"message": AirbyteMessage, "configured_catalog": ConfiguredAirbyteCatalog}
-OWN: dict[str, dict[str, Any]] = {f"{name}.json": resources.schema(name) for name in resources.schema_names()}
+SUITE = {"case", "conformance_report"}  # of the suite, not of the protocol's messages
+OWN: dict[str, dict[str, Any]] = {
+    f"{name}.json": resources.schema(name) for name in resources.schema_names() if name not in SUITE
+}
 
 # Where in the schema each model is stated.
 PLACES: dict[str, type[Wire]] = {

@@ -1,0 +1,245 @@
+"""Say which rules of the protocol a connector breaks."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airbyte_exec.cli._arguments import CONFIG_HELP, CONNECTOR_HELP, PYTHON_HELP, UsageError
+from airbyte_exec.cli._docker import add_docker, docker_options, plain_docker
+from airbyte_exec.cli._documents import read_config, read_document
+from airbyte_exec.cli._output import Output
+from airbyte_exec.cli._signals import Signals
+
+if TYPE_CHECKING:
+    from airbyte_exec.conformance import Report, Result, Subject
+    from airbyte_exec.executors.base import Executor
+
+FORMATS = ("table", "json", "junit", "sarif", "github", "html")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("connector", metavar="CONNECTOR", nargs="?", help=CONNECTOR_HELP)
+    parser.add_argument("--config", "-c", metavar="FILE", help=CONFIG_HELP)
+    parser.add_argument("--python", metavar="PYTHON", help=PYTHON_HELP)
+    parser.add_argument("--kind", choices=["source", "destination"], help="where its name does not tell")
+    given = parser.add_argument_group("what its author gives")
+    given.add_argument("--bad-config", metavar="FILE", help="a config with wrong credentials")
+    given.add_argument("--fault-config", metavar="FILE", help="a config with which `check` meets an unexpected fault")
+    given.add_argument("--catalog", metavar="FILE", help="the configured catalog to read; all streams by default")
+    given.add_argument("--expected-records", metavar="FILE", help="records that a read must give: JSON lines")
+    given.add_argument(
+        "--previous",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        help="the version before: its SPEC or CATALOG as a JSON file, or its connector string, such as an image; "
+        "repeatable",
+    )
+    given.add_argument("--spec", metavar="FILE", help="the spec as it is kept in the repository")
+    given.add_argument("--metadata", metavar="FILE", help="the metadata.yaml of the connector")
+    given.add_argument(
+        "--read-back",
+        metavar="WHERE",
+        help="how the rows of a destination are read: 'files:/data/{namespace}/{stream}/*.parquet', the URL of a "
+        "database, or 'command:PROGRAM', which prints rows as JSON lines",
+    )
+    given.add_argument("--default-namespace", metavar="NAME", default="", help="where streams without one are stored")
+    given.add_argument("--empty-streams", metavar="A,B", default="", help="streams that may have no records")
+    given.add_argument("--ignored-fields", metavar="A,B", default="", help="fields that change from read to read")
+    given.add_argument(
+        "--threshold-days", metavar="N", type=float, default=0.0, help="how far a source looks back behind its cursor"
+    )
+    chosen = parser.add_argument_group("rules")
+    chosen.add_argument("--rules", metavar="A,-B", help="which rules: 'destination.*,-spec.order', or RD11")
+    chosen.add_argument("--list", action="store_true", help="list the rules and end")
+    chosen.add_argument("--baseline", metavar="FILE", help="known failures: a JSON list of rules; they pass")
+    chosen.add_argument("--at-once", metavar="N", type=int, help="how many commands run at a time")
+    reports = parser.add_argument_group("reports")
+    reports.add_argument("--format", choices=FORMATS, default="table", help="what is printed on stdout")
+    reports.add_argument(
+        "--report",
+        metavar="FORMAT=FILE",
+        action="append",
+        default=[],
+        help="write a report into a file too: json, junit, sarif, github or html; repeatable",
+    )
+    add_docker(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
+    """Run the suite, print its report, and tell by the exit code whether all rules are kept."""
+    from airbyte_exec.conformance import load_cases, reports, run_all, select
+
+    if args.list:
+        output.text("\n".join(f"{case.code:5} {case.id:34} {case.title}" for case in load_cases()))
+        return 0
+
+    files = [_report(text) for text in args.report]
+    select(load_cases(), args.rules)
+    baseline = _baseline(args.baseline)
+    subject = _subject(args, output, signals)
+
+    def told(result: Result) -> None:
+        output.say(f"{result.status:5} {result.case.id} ({result.seconds:.1f} s)")
+
+    async def work() -> Report:
+        return await run_all(subject, rules=args.rules, at_once=args.at_once, told=told)
+
+    report = signals.run(work)
+    report.against(baseline)
+    for kind, path in files:
+        path.write_text(reports.render(report, kind), encoding="utf-8")
+
+    if args.json:
+        output.succeed(report.as_dict())
+    else:
+        output.text(reports.render(report, args.format))
+
+    return report.exit_code
+
+
+def _report(text: str) -> tuple[str, Any]:
+    from pathlib import Path
+
+    kind, equals, path = text.partition("=")
+    if not equals or kind not in FORMATS or not path:
+        raise UsageError(f"argument --report: {text!r} is not of the form FORMAT=FILE ({', '.join(FORMATS)})")
+
+    return kind, Path(path).expanduser()
+
+
+def _baseline(name: str | None) -> list[str]:
+    if name is None:
+        return []
+
+    from airbyte_exec.conformance import load_cases
+    from airbyte_exec.exceptions import PyAirbyteInputError
+
+    found = read_document(name, "--baseline")
+    rules = found.get("known", []) if isinstance(found, dict) else found
+    known = {case.id for case in load_cases()}
+    if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+        raise PyAirbyteInputError(message="--baseline must be a list of rules, or an object with a list `known`.")
+
+    if strange := sorted(set(rules) - known):
+        raise PyAirbyteInputError(message=f"--baseline names rules that do not exist: {', '.join(strange)}.")
+
+    return rules
+
+
+def _subject(args: argparse.Namespace, output: Output, signals: Signals) -> Subject:
+    from airbyte_exec.conformance import read_back, subject_of
+
+    if not args.connector:
+        raise UsageError("the following arguments are required: CONNECTOR\nSee: airbyte-exec conformance --help")
+
+    config = read_config(args.config, "--config")
+    given: dict[str, Any] = {
+        "bad_config": _config(args.bad_config, "--bad-config"),
+        "fault_config": _config(args.fault_config, "--fault-config"),
+        "catalog": _config(args.catalog, "--catalog"),
+        "stored_spec": _config(args.spec, "--spec"),
+        "metadata": _config(args.metadata, "--metadata"),
+        "expected_records": _records(args.expected_records),
+        "empty_streams": _names(args.empty_streams),
+        "ignored_fields": _names(args.ignored_fields),
+        "threshold_days": args.threshold_days,
+    }
+    docker = docker_options(plain_docker(args))
+    how = {"use_python": args.python, "docker_options": docker}
+    subject = subject_of(args.connector, kind=args.kind, config=config, how=how, **given)
+    output.roles[subject.name] = subject.kind
+    previous: dict[str, Any] = {}
+    for text in args.previous:
+        previous.update(_previous(text, config, how, signals))
+
+    adapter = None
+    if args.read_back:
+        adapter = read_back(args.read_back, namespace=args.default_namespace)
+
+    from dataclasses import replace
+
+    return replace(subject, previous=previous, read_back=adapter or _own_read_back(subject.executor, config))
+
+
+def _own_read_back(executor: Executor, config: Mapping[str, Any]) -> Any:
+    """Return how the rows of our own destination are read, which its config tells; None for any other."""
+    from airbyte_exec.conformance import read_back
+
+    path = config.get("path")
+    if executor.name != "destination-local" or not isinstance(path, str):
+        return None
+
+    kind, schema = config.get("format", "duckdb"), config.get("schema", "")
+    if kind == "duckdb":
+        return read_back(f"duckdb:///{path}", namespace=schema or "main")
+
+    return read_back(f"files:{path}/{{namespace}}/{{stream}}/*.{kind}", namespace=schema)
+
+
+def _config(text: str | None, option: str) -> dict[str, Any] | None:
+    return None if text is None else read_config(text, option)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
+
+
+def _records(name: str | None) -> tuple[dict[str, Any], ...]:
+    import json
+
+    from airbyte_exec.cli._documents import read_bytes
+    from airbyte_exec.exceptions import PyAirbyteInputError
+
+    if name is None:
+        return ()
+
+    try:
+        found = [json.loads(line) for line in read_bytes(name, "--expected-records").splitlines() if line.strip()]
+        plain = [each.get("record", each) for each in found]
+        return tuple(
+            {"stream": each["stream"], "namespace": each.get("namespace"), "data": each["data"]} for each in plain
+        )
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise PyAirbyteInputError(
+            message='--expected-records must be JSON lines: {"stream": …, "data": {…}}, or RECORD messages.'
+        ) from None
+
+
+def _previous(text: str, config: Mapping[str, Any], how: Mapping[str, Any], signals: Signals) -> dict[str, Any]:
+    """Return the spec, the catalog, or both, of the version before."""
+    from pathlib import Path
+
+    from airbyte_exec.exceptions import PyAirbyteInputError
+
+    if not Path(text).is_file():
+        return signals.run(lambda: _asked(text, config, how))
+
+    found = read_config(text, "--previous")
+    plain = found.get("spec") or found.get("catalog") or found
+    for key, name in (("connectionSpecification", "spec"), ("streams", "catalog")):
+        if key in plain:
+            return {name: plain}
+
+    raise PyAirbyteInputError(message="--previous: the file is neither a SPEC nor a CATALOG.", input_value=text)
+
+
+async def _asked(text: str, config: Mapping[str, Any], how: Mapping[str, Any]) -> dict[str, Any]:
+    from airbyte_exec.conformance import subject_of
+    from airbyte_exec.conformance.lab import Job, Lab
+
+    subject = subject_of(text, config=config, how=dict(how))
+    lab = Lab(subject)
+    found: dict[str, Any] = {}
+    for line in (await lab.run(Job(command="spec"))).of("SPEC"):
+        found["spec"] = line.body
+
+    if subject.kind == "source":
+        for line in (await lab.run(Job(command="discover", config=config, time_limit=300))).of("CATALOG"):
+            found["catalog"] = line.body
+
+    return found

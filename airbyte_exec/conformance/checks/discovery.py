@@ -1,0 +1,165 @@
+"""What a source says that it has: names, schemas, keys, and what it may not change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
+from airbyte_exec.conformance.checks.schemas import Schema, has_path, keywords, types_of, walk
+from airbyte_exec.conformance.results import Finding
+from airbyte_exec.conformance.transcript import key_of
+
+KNOWN_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+KNOWN_FORMATS: dict[Any, set[str | None]] = {
+    "date": {None},
+    "date-time": {None, "timestamp_with_timezone", "timestamp_without_timezone"},
+    "time": {None, "time_with_timezone", "time_without_timezone"},
+}
+KNOWN_AIRBYTE_TYPES = frozenset(
+    {
+        "big_integer",
+        "big_number",
+        "integer",
+        "timestamp_with_timezone",
+        "timestamp_without_timezone",
+        "time_with_timezone",
+        "time_without_timezone",
+    }
+)
+
+
+def _at(given: Given, message: str) -> Finding:
+    return Finding(message=message, lines=tuple(given.run.of("CATALOG")[:1]), run=given.run)
+
+
+@named("discovery.unique")
+def unique(given: Given) -> Iterable[Finding]:
+    """DI1: there is a stream, and no two have one name."""
+    found = [stream for line in given.run.of("CATALOG") for stream in line.body["streams"]]
+    keys = [key_of(stream) for stream in found]
+    if given.run.of("CATALOG") and not found:
+        yield _at(given, "the catalog has no stream")
+
+    for key in sorted({key for key in keys if keys.count(key) > 1}, key=str):
+        yield _at(given, f"the stream {stream_name(key)} is there {keys.count(key)} times")
+
+
+@named("discovery.schemas")
+def schemas(given: Given) -> Iterable[Finding]:
+    """DI2: each schema is one of draft 7 that needs no other file."""
+    from jsonschema import Draft7Validator, SchemaError
+
+    for key, stream in given.streams().items():
+        name, schema = stream_name(key), stream["json_schema"]
+        try:
+            Draft7Validator.check_schema(schema)
+        except SchemaError as error:
+            yield _at(given, f"{name}: its json_schema is none of draft 7: {error.message[:200]}")
+            continue
+
+        for word, path, value in keywords(schema):
+            if word in ("$ref", "allOf", "not"):
+                yield _at(given, f"{name}: {'.'.join(path) or 'json_schema'} uses {word}")
+            elif word == "additionalProperties" and value is not True:
+                yield _at(given, f"{name}: additionalProperties of {'.'.join(path) or 'json_schema'} must be true")
+
+
+@named("discovery.key-paths")
+def key_paths(given: Given) -> Iterable[Finding]:
+    """DI3: cursors and keys are fields of the schema, and a key is no object and no array."""
+    for key, stream in given.streams().items():
+        schema = stream["json_schema"]
+        cursor = stream.get("default_cursor_field") or []
+        if cursor and not has_path(schema, cursor):
+            yield _at(given, f"{stream_name(key)}: its cursor {'.'.join(cursor)} is not in its json_schema")
+
+        for path in stream.get("source_defined_primary_key") or []:
+            if not has_path(schema, path):
+                yield _at(given, f"{stream_name(key)}: its key {'.'.join(path)} is not in its json_schema")
+            elif types_of(_inner(schema, path)) & {"object", "array"}:
+                yield _at(given, f"{stream_name(key)}: its key {'.'.join(path)} is an object or an array")
+
+
+def _inner(schema: Schema, path: list[str]) -> Any:
+    found: Any = schema
+    for part in path:
+        found = (found.get("properties") or {}).get(part, {})
+
+    return found
+
+
+@named("discovery.sync-modes")
+def sync_modes(given: Given) -> Iterable[Finding]:
+    """DI4: each stream can be read in some way."""
+    for key, stream in given.streams().items():
+        if not stream.get("supported_sync_modes"):
+            yield _at(given, f"{stream_name(key)}: its supported_sync_modes are empty")
+
+
+@named("discovery.compatible")
+def compatible(given: Given) -> Iterable[Finding]:
+    """DI5: what the version before had is still there."""
+    before = {key_of(stream): stream for stream in given.subject.previous["catalog"]["streams"]}
+    after = given.streams()
+    for key, old in before.items():
+        new = after.get(key)
+        if new is None:
+            yield _at(given, f"the stream {stream_name(key)} is gone")
+            continue
+
+        for message in _lost(old["json_schema"], new["json_schema"]):
+            yield _at(given, f"{stream_name(key)}: {message}")
+
+        if (old.get("default_cursor_field") or []) != (new.get("default_cursor_field") or []):
+            yield _at(given, f"{stream_name(key)}: its default cursor is another")
+
+
+def _lost(old: Schema, new: Schema) -> Iterator[str]:
+    news = {node.path: node.schema for node in walk(new)}
+    for node in walk(old):
+        if node.path not in news:
+            yield f"{node.where}: it is gone"
+            continue
+
+        before, after = types_of(node.schema), types_of(news[node.path])
+        if before != after and before | {"null"} != after:
+            yield f"{node.where}: its type was {'/'.join(sorted(before))} and is {'/'.join(sorted(after))}"
+
+
+@named("discovery.types")
+def known_types(given: Given) -> Iterable[Finding]:
+    """DI6: only types and formats that destinations know."""
+    for key, stream in given.streams().items():
+        for node in walk(stream["json_schema"]):
+            for message in _unknown(node.schema):
+                yield _at(given, f"{stream_name(key)}: {node.where}: {message}")
+
+
+def _unknown(schema: Mapping[str, Any]) -> Iterator[str]:
+    if strange := types_of(schema) - KNOWN_TYPES:
+        yield f"the type {', '.join(sorted(strange))} is not known"
+
+    kind, airbyte = schema.get("format"), schema.get("airbyte_type")
+    if airbyte is not None and airbyte not in KNOWN_AIRBYTE_TYPES:
+        yield f"the airbyte_type {airbyte!r} is not known"
+    elif kind in KNOWN_FORMATS and "string" in types_of(schema) and airbyte not in KNOWN_FORMATS[kind]:
+        yield f"the format {kind} and the airbyte_type {airbyte} do not go together"
+
+
+@named("discovery.attributes")
+def attributes(given: Given) -> Iterable[Finding]:
+    """AT1: what a certified connector says beside its catalog."""
+    metadata = given.subject.metadata or {}
+    data = metadata.get("data", metadata)
+    if data.get("supportLevel", "certified") != "certified":
+        raise NotApplicableError("its metadata does not call it certified")
+
+    for key, stream in given.streams().items():
+        if not stream.get("source_defined_primary_key") and key[0] not in (data.get("streamsWithoutPrimaryKey") or ()):
+            yield _at(given, f"{stream_name(key)} has no primary key")
+
+    for name, inner in (("allowedHosts", "hosts"), ("suggestedStreams", "streams")):
+        if not (data.get(name) or {}).get(inner):
+            yield _at(given, f"the metadata has no {name}.{inner}: {json.dumps(data.get(name))}")

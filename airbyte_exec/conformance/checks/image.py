@@ -1,0 +1,72 @@
+"""What an image must say of itself so that a runner can start it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airbyte_exec.conformance import images
+from airbyte_exec.conformance.checks import Given, NotApplicableError, named
+from airbyte_exec.conformance.results import Finding
+from airbyte_exec.conformance.transcript import Line
+
+
+def _at(given: Given, message: str) -> Finding:
+    text = images.shown(dict(given.image or {})).encode()
+    return Finding(message=message, lines=(Line(number=1, raw=text, at=0.0, message=None),))
+
+
+def _config(given: Given) -> Mapping[str, Any]:
+    return (given.image or {}).get("Config") or {}
+
+
+@named("image.entrypoint")
+def entrypoint(given: Given) -> Iterable[Finding]:
+    """IM1: AIRBYTE_ENTRYPOINT is the entrypoint, with absolute paths."""
+    config = _config(given)
+    variables = dict(entry.partition("=")[::2] for entry in config.get("Env") or ())
+    said, real = variables.get("AIRBYTE_ENTRYPOINT", ""), config.get("Entrypoint") or []
+    if not said.strip():
+        yield _at(given, "AIRBYTE_ENTRYPOINT is not set")
+    elif said != " ".join(real):
+        yield _at(given, f"AIRBYTE_ENTRYPOINT is {said!r}, and ENTRYPOINT is {' '.join(real)!r}")
+
+    for word in (said.split() or [""])[:1]:
+        looks_like_program = word in ("python", "python3", "java", "node", "sh", "bash")
+        if word and not word.startswith("/") and not looks_like_program:
+            yield _at(given, f"{word!r} is no absolute path: the platform starts it in another folder")
+
+    for word in said.split()[1:]:
+        if word.endswith((".py", ".sh", ".jar")) and not word.startswith("/"):
+            yield _at(given, f"{word!r} is no absolute path: the platform starts it in another folder")
+
+
+@named("image.labels")
+def labels(given: Given) -> Iterable[Finding]:
+    """IM2: the labels are there, and are those of the metadata."""
+    found = _config(given).get("Labels") or {}
+    metadata = given.subject.metadata or {}
+    data = metadata.get("data", metadata)
+    for label, key in (("io.airbyte.name", "dockerRepository"), ("io.airbyte.version", "dockerImageTag")):
+        if not found.get(label):
+            yield _at(given, f"the label {label} is missing")
+        elif key in data and found[label] != str(data[key]):
+            yield _at(given, f"the label {label} is {found[label]!r}, and {key} of the metadata is {data[key]!r}")
+
+
+@named("image.user")
+def user(given: Given) -> Iterable[Finding]:
+    """IM3: it runs as a user that is not root, can write to /airbyte, and is made for linux/amd64."""
+    image = given.image or {}
+    probe = image.get("Probe") or {}
+    if "problem" in probe or probe.get("uid") is None:
+        raise NotApplicableError(f"its shell cannot be asked: {probe.get('problem', 'it has none')}")
+
+    if probe["uid"] == "0":
+        yield _at(given, "it runs as root")
+
+    if not probe.get("writable"):
+        yield _at(given, "its user cannot write to /airbyte")
+
+    if (image.get("Os"), image.get("Architecture")) != ("linux", "amd64"):
+        yield _at(given, f"it is made for {image.get('Os')}/{image.get('Architecture')}, and not for linux/amd64")

@@ -1,0 +1,208 @@
+"""What a read must be: records that fit, states that count, statuses in their order."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
+from airbyte_exec.conformance.checks.values import at_path, paths_of, validator_of
+from airbyte_exec.conformance.results import Finding
+from airbyte_exec.conformance.transcript import Key, Line, key_of
+
+_MOST = 5  # findings of one kind; a thousand records of one fault need no thousand lines
+FILE_KINDS = ({".csv"}, {".jsonl"}, {".avro"}, {".parquet"}, {".pdf", ".doc", ".docx", ".ppt", ".pptx", ".md"})
+
+
+def _at(given: Given, message: str, *lines: Line) -> Finding:
+    return Finding(message=message, lines=lines, run=given.run)
+
+
+def _by_stream(given: Given) -> dict[Key, list[Line]]:
+    found: dict[Key, list[Line]] = defaultdict(list)
+    for line in given.run.records:
+        found[key_of(line.body, "stream")].append(line)
+
+    return found
+
+
+@named("read.schema")
+def fits_schema(given: Given) -> Iterable[Finding]:
+    """RD2: each record fits the schema of its stream, and has a field of it."""
+    streams = given.chosen()
+    for key, lines in _by_stream(given).items():
+        if key not in streams:
+            yield _at(given, f"records of {stream_name(key)}, which is not in the catalog", lines[0])
+            continue
+
+        schema = streams[key]["stream"]["json_schema"]
+        validator = validator_of(schema)
+        bad = 0
+        for line in lines:
+            data = line.body["data"]
+            error = next(validator.iter_errors(data), None)
+            if error is not None:
+                bad += 1
+                path = ".".join(str(part) for part in error.absolute_path) or "the record"
+                yield _at(given, f"{stream_name(key)}: {path}: {error.message[:200]}", line)
+            elif schema.get("properties") and not set(paths_of(data)) & set(paths_of(schema, schema=True)):
+                bad += 1
+                yield _at(given, f"{stream_name(key)}: a record has no field of its json_schema", line)
+
+            if bad >= _MOST:
+                break
+
+
+@named("read.every-stream")
+def every_stream(given: Given) -> Iterable[Finding]:
+    """RD3: each stream has records, but for those that may be empty."""
+    found = _by_stream(given)
+    if not found:
+        raise NotApplicableError("the read gave no records at all")
+
+    for key in given.chosen():
+        if key not in found and key[0] not in given.subject.empty_streams:
+            yield _at(given, f"{stream_name(key)} has no record")
+
+
+@named("read.primary-key")
+def primary_key(given: Given) -> Iterable[Finding]:
+    """RD4: a record can be told by its key."""
+    streams = given.chosen()
+    for key, lines in _by_stream(given).items():
+        paths = streams.get(key, {}).get("primary_key") or []
+        bad = 0
+        for line in lines if paths else ():
+            values = [at_path(line.body["data"], path) for path in paths]
+            if any(isinstance(value, dict | list) for value in values):
+                yield _at(given, f"{stream_name(key)}: a part of its key is an object or an array", line)
+            elif all(value is None for value in values):
+                yield _at(given, f"{stream_name(key)}: all parts of its key are null", line)
+            else:
+                continue
+
+            bad += 1
+            if bad >= _MOST:
+                break
+
+
+@named("read.fields-filled")
+def fields_filled(given: Given) -> Iterable[Finding]:
+    """RD5: each field of a schema is seen."""
+    found = _by_stream(given)
+    for key, configured in given.chosen().items():
+        for name in configured["stream"]["json_schema"].get("properties") or {}:
+            if key in found and all(line.body["data"].get(name) is None for line in found[key]):
+                yield _at(given, f"{stream_name(key)}: {name} is null or absent in all records")
+
+
+@named("read.expected-records")
+def expected_records(given: Given) -> Iterable[Finding]:
+    """RD6: the records that its author expects are there."""
+    found, streams = _by_stream(given), given.chosen()
+    wanted: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
+    for record in given.subject.expected_records:
+        wanted[key_of(dict(record), "stream")].append(record["data"])
+
+    for key, records in wanted.items():
+        paths = streams.get(key, {}).get("primary_key") or []
+        came = [line.body["data"] for line in found.get(key, [])]
+        if not paths:
+            if len(came) < len(records):
+                yield _at(given, f"{stream_name(key)}: {len(records)} records expected, {len(came)} came")
+
+            continue
+
+        have = {json.dumps([at_path(data, path) for path in paths]) for data in came}
+        missing = [text for data in records if (text := json.dumps([at_path(data, p) for p in paths])) not in have]
+        if missing:
+            yield _at(given, f"{stream_name(key)}: expected and not there: {', '.join(missing[:_MOST])}")
+
+
+@named("read.statuses")
+def statuses(given: Given) -> Iterable[Finding]:
+    """RD7: each stream is STARTED, RUNNING and COMPLETE, in that order, and no other stream is."""
+    told, wanted = given.run.statuses, set(given.chosen())
+    for key in sorted(wanted - set(told), key=str):
+        yield _at(given, f"{stream_name(key)} has no status")
+
+    for key in sorted(set(told) - wanted, key=str):
+        yield _at(given, f"a status of {stream_name(key)}, which is not in the catalog", told[key][0])
+
+    for key in sorted(wanted & set(told), key=str):
+        words = [line.body["stream_status"]["status"] for line in told[key]]
+        between = words[1:-1]
+        if words[0] != "STARTED" or words[-1] != "COMPLETE" or not between or set(between) != {"RUNNING"}:
+            yield _at(given, f"{stream_name(key)}: {', '.join(words)}", *told[key][:_MOST])
+
+
+@named("read.states")
+def states(given: Given) -> Iterable[Finding]:
+    """RD8: there is a state for each stream, of a kind that is still known, with its count."""
+    found = given.run.states
+    is_global = any(line.body.get("type") == "GLOBAL" for line in found)
+    wanted = 1 if is_global else len(given.chosen())
+    if len(found) < wanted:
+        yield _at(given, f"{len(found)} states for {wanted} streams", *found[:_MOST])
+
+    for line in [line for line in found if line.body.get("type") in (None, "LEGACY")][:_MOST]:
+        yield _at(given, "a state of the type LEGACY, which platforms refuse", line)
+
+    for line in [line for line in found if (line.body.get("sourceStats") or {}).get("recordCount") is None][:_MOST]:
+        yield _at(given, "a state without sourceStats.recordCount", line)
+
+
+@named("read.lines")
+def lines(given: Given) -> Iterable[Finding]:
+    """RD10: stdout has messages alone, and stderr has none."""
+    for line in given.run.strays[:_MOST]:
+        yield _at(given, f"line {line.number} is no message: {line.problem}", line)
+
+    for text in given.run.stderr:
+        if text.startswith('{"type":') and '"record"' in text:
+            yield _at(given, f"stderr has a message: {text[:200]}")
+            return
+
+
+@named("read.counts")
+def counts(given: Given) -> Iterable[Finding]:
+    """RD11: each state counts the records since the one before it."""
+    since: Counter[Key] = Counter()
+    bad = 0
+    for line in given.run.lines:
+        if line.type == "RECORD":
+            since[key_of(line.body, "stream")] += 1
+        elif line.type == "STATE":
+            said = (line.body.get("sourceStats") or {}).get("recordCount")
+            real = _take(since, line.body)
+            if said is not None and said != real and bad < _MOST:
+                bad += 1
+                yield _at(given, f"it counts {said:g} records, and {real} came since the state before", line)
+
+
+def _take(since: Counter[Key], state: Mapping[str, Any]) -> int:
+    if state.get("type") == "STREAM":
+        return since.pop(key_of(state["stream"]["stream_descriptor"]), 0)
+
+    total = since.total()
+    since.clear()
+    return total
+
+
+@named("read.files")
+def files(given: Given) -> Iterable[Finding]:
+    """RD12: a source of files reads each usual kind."""
+    seen = {PurePosixPath(str(url)).suffix.lower() for url in _urls(given)}
+    if not seen:
+        raise NotApplicableError("its records name no files (_ab_source_file_url)")
+
+    for kinds in FILE_KINDS:
+        if not kinds & seen:
+            yield _at(given, f"no record is from a file of the kind {' or '.join(sorted(kinds))}")
+
+
+def _urls(given: Given) -> Iterator[Any]:
+    return (url for line in given.run.records if (url := line.body["data"].get("_ab_source_file_url")))

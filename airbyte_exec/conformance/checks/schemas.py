@@ -1,0 +1,124 @@
+"""Walks through JSON Schemas, and compares an old one with a new one. No rule is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A schema within a schema.
+
+    Parameters:
+        path: the fields that lead to it.
+        schema: itself.
+        parent: the schema that it is a property of, or a branch, or the items.
+        role: `root`, `property`, `branch` (of a oneOf) or `items`.
+    """
+
+    path: tuple[str, ...]
+    schema: Schema
+    parent: Schema | None
+    role: str
+
+    @property
+    def where(self) -> str:
+        """The path as a person writes it."""
+        return ".".join(self.path) or "the root"
+
+    @property
+    def name(self) -> str:
+        """The last field."""
+        return self.path[-1] if self.path else ""
+
+
+def walk(schema: Any, path: tuple[str, ...] = (), parent: Schema | None = None, role: str = "root") -> Iterator[Node]:
+    """Yield a schema and all within it, as far as properties, oneOf and items lead."""
+    if not isinstance(schema, Mapping):
+        return
+
+    yield Node(path, schema, parent, role)
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping):
+        for name, inner in properties.items():
+            yield from walk(inner, (*path, str(name)), schema, "property")
+
+    for number, branch in enumerate(schema.get("oneOf") or ()):
+        yield from walk(branch, (*path, f"oneOf[{number}]"), schema, "branch")
+
+    items = schema.get("items")
+    if isinstance(items, Mapping):
+        yield from walk(items, (*path, "items"), schema, "items")
+
+
+def keywords(
+    schema: Any, path: tuple[str, ...] = (), *, names: bool = False
+) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """Yield each keyword with its path and value; the names of properties are none.
+
+    Parameters:
+        names: the keys of this object are names of properties.
+    """
+    if isinstance(schema, Mapping):
+        for key, value in schema.items():
+            if not names:
+                yield str(key), path, value
+
+            if key in ("enum", "const", "default", "examples") and not names:
+                continue  # data, not a schema
+
+            yield from keywords(value, (*path, str(key)), names=key == "properties" and not names)
+    elif isinstance(schema, list):
+        for number, value in enumerate(schema):
+            yield from keywords(value, (*path, str(number)))
+
+
+def types_of(schema: Any) -> set[str]:
+    """Return the types that a schema names."""
+    if not isinstance(schema, Mapping):
+        return set()
+
+    kind = schema.get("type")
+    return {kind} if isinstance(kind, str) else set(kind or ())
+
+
+def has_path(schema: Schema, path: list[str]) -> bool:
+    """Whether a path of properties leads somewhere, through the branches of a oneOf too."""
+    if not path:
+        return True
+
+    inner = (schema.get("properties") or {}).get(path[0])
+    branches = [branch for branch in schema.get("oneOf") or () if isinstance(branch, Mapping)]
+    return (inner is not None and has_path(inner, path[1:])) or any(has_path(branch, path) for branch in branches)
+
+
+def breaks(old: Schema, new: Schema, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield what of a config or a record that fitted the old schema may not fit the new one."""
+    where = ".".join(path) or "the root"
+    before, after = types_of(old), types_of(new)
+    if before and after and not before <= after | ({"integer"} if "number" in after else set()):
+        yield f"{where}: its type was {'/'.join(sorted(before))} and is {'/'.join(sorted(after))}"
+
+    if new.get("enum") is not None and set(map(str, old.get("enum") or ["\0"])) - set(map(str, new["enum"])):
+        yield f"{where}: values were taken out of its enum" if "enum" in old else f"{where}: it has an enum now"
+
+    fresh = set(new.get("required") or ()) - set(old.get("required") or ())
+    if fresh:
+        yield f"{where}: newly required: {', '.join(sorted(fresh))}"
+
+    olds, news = old.get("properties") or {}, new.get("properties") or {}
+    for name, inner in olds.items():
+        if name not in news:
+            yield f"{'.'.join((*path, name))}: it is gone"
+        elif isinstance(inner, Mapping) and isinstance(news[name], Mapping):
+            yield from breaks(inner, news[name], (*path, name))
+
+    if isinstance(old.get("items"), Mapping) and isinstance(new.get("items"), Mapping):
+        yield from breaks(old["items"], new["items"], (*path, "items"))
+
+    for number, (first, second) in enumerate(zip(old.get("oneOf") or (), new.get("oneOf") or (), strict=False)):
+        yield from breaks(first, second, (*path, f"oneOf[{number}]"))

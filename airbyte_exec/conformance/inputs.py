@@ -1,0 +1,161 @@
+"""From what a case says to what is run: configs, catalogs, states. Starts nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airbyte_exec.conformance.checks import NotApplicableError
+from airbyte_exec.conformance.subject import Subject
+from airbyte_exec.conformance.transcript import Transcript
+
+GHOST = "__AIRBYTE__stream_that_does_not_exist"
+FAR_YEAR = "2999-12-31"
+
+
+def config_of(subject: Subject, which: str, spec: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the config that a case asks for.
+
+    Parameters:
+        which: `good`, `bad`, `fault` or `invalid` (one that the spec does not allow).
+
+    Raises:
+        NotApplicableError: there is none.
+    """
+    if which == "good":
+        return subject.config
+
+    if which == "invalid":
+        return _invalid(subject.config, spec)
+
+    found = subject.bad_config if which == "bad" else subject.fault_config
+    if found is None:
+        raise NotApplicableError(f"--{which}-config is not given")
+
+    return found
+
+
+def _invalid(config: Mapping[str, Any], spec: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    schema = (spec or {}).get("connectionSpecification") or {}
+    properties = schema.get("properties") or {}
+    for name in schema.get("required") or ():
+        if properties.get(name, {}).get("type") in ("string", "integer", "number", "boolean", "array"):
+            return {**config, name: {"not": "what the spec asks for"}}
+
+    for name, about in properties.items():
+        if isinstance(about, dict) and about.get("type") in ("string", "integer", "number", "boolean", "array"):
+            return {**config, name: {"not": "what the spec asks for"}}
+
+    raise NotApplicableError("the spec allows every config")
+
+
+def catalog_of(subject: Subject, discovered: Mapping[str, Any] | None, which: str) -> dict[str, Any]:
+    """Return a configured catalog.
+
+    Parameters:
+        which: `full_refresh`, `incremental` (the streams that can), or `unknown` (a stream that does not exist).
+
+    Raises:
+        NotApplicableError: there is no catalog, or no stream can be read so.
+    """
+    if which == "unknown":
+        return {"streams": [_unknown()]}
+
+    if subject.catalog is not None:
+        configured = [dict(each) for each in subject.catalog["streams"]]
+    elif discovered is not None:
+        configured = [{"stream": dict(stream)} for stream in discovered["streams"]]
+    else:
+        raise NotApplicableError("discover gave no CATALOG")
+
+    chosen = [each for each in configured if which in each["stream"].get("supported_sync_modes", ["full_refresh"])]
+    if which == "incremental":
+        chosen = [each for each in chosen if _cursor(each)]
+
+    if not chosen:
+        raise NotApplicableError(f"no stream supports {which}")
+
+    return {"streams": [_configured(each, which) for each in chosen]}
+
+
+def _cursor(configured: Mapping[str, Any]) -> Any:
+    stream = configured["stream"]
+    return configured.get("cursor_field") or stream.get("default_cursor_field") or stream.get("source_defined_cursor")
+
+
+def _configured(each: Mapping[str, Any], mode: str) -> dict[str, Any]:
+    stream = each["stream"]
+    made = {"destination_sync_mode": "append", **each, "sync_mode": mode}
+    if mode == "incremental" and "cursor_field" not in made:
+        made["cursor_field"] = stream.get("default_cursor_field") or []
+
+    made.setdefault("primary_key", stream.get("source_defined_primary_key") or [])
+    return made
+
+
+def _unknown() -> dict[str, Any]:
+    stream = {"name": GHOST, "json_schema": {"type": "object", "properties": {"f1": {"type": "string"}}}}
+    return {
+        "stream": {**stream, "supported_sync_modes": ["full_refresh"]},
+        "sync_mode": "INVALID",
+        "destination_sync_mode": "INVALID",
+    }
+
+
+def state_of(run: Transcript, which: str = "last") -> list[Any]:
+    """Return the document that goes on from where a read ended: the last state of each stream.
+
+    Parameters:
+        run: the read.
+        which: `last`, or `future`: the same with each time and number far ahead.
+
+    Raises:
+        NotApplicableError: it wrote no state.
+    """
+    states = [line.body for line in run.states]
+    if not states:
+        raise NotApplicableError("the read before wrote no STATE")
+
+    found = merged(states)
+    return [future(state) for state in found] if which == "future" else found
+
+
+def merged(states: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return what is in force after these states: the last GLOBAL one, or the last one of each stream."""
+    last = states[-1]
+    if last.get("type") != "STREAM":
+        return [_plain(last)]
+
+    by_stream = {
+        json.dumps(state.get("stream", {}).get("stream_descriptor"), sort_keys=True): state for state in states
+    }
+    return [_plain(state) for state in by_stream.values()]
+
+
+def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if name not in ("sourceStats", "destinationStats", "id")}
+
+
+def future(state: Any) -> Any:
+    """Return a state with each time and number in its values far ahead."""
+    if isinstance(state, dict):
+        return {
+            name: value if name in ("type", "stream_descriptor") else future(value) for name, value in state.items()
+        }
+
+    if isinstance(state, list):
+        return [future(value) for value in state]
+
+    if isinstance(state, bool) or state is None:
+        return state
+
+    if isinstance(state, int | float):
+        return state + 10**9
+
+    return _future_text(str(state))
+
+
+def _future_text(text: str) -> str:
+    is_date = len(text) >= 10 and text[4:5] == "-" and text[7:8] == "-" and text[:4].isdigit()
+    return FAR_YEAR + text[10:] if is_date else text

@@ -1,0 +1,288 @@
+"""Runs commands of the subject, each in a child of its own, and keeps what they wrote.
+
+Two cases that ask for the same command with the same input get the same transcript. Whatever the child does (hang,
+flood, crash, lie), the answer is a transcript within a bounded time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+
+from airbyte_exec import exceptions as exc
+from airbyte_exec._connector.config import resolve_config
+from airbyte_exec._connector.limits import TimeLimits
+from airbyte_exec._connector.opening import PreparedSession, prepare_session
+from airbyte_exec._connector.options import SessionOptions
+from airbyte_exec._process import Child, ExitStatusLost, StdinClosed
+from airbyte_exec.conformance.subject import Subject
+from airbyte_exec.conformance.transcript import Transcript, read_line
+from airbyte_exec.secrets.masking import Masker
+
+FLOOD_BYTES = 512 << 20  # of stdout; a subject that writes more is stopped: its config asks for too much
+FLOOD_LINES = 2_000_000
+EXIT_LIMIT = 15.0  # seconds between the end of stdout and the exit; the platform waits for ten
+ECHO_LIMIT = 30.0  # seconds that a scenario waits for the echo of a state
+STOP_LIMITS = TimeLimits(stop=2.0, drain=2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Send:
+    """One step of what is written to a destination: lines, then perhaps a wait, then perhaps a kill.
+
+    Parameters:
+        lines: what is written, with newlines.
+        echoes: how many states must have come back before the next step.
+        kill: kill the destination, with no end of input.
+    """
+
+    lines: bytes = b""
+    echoes: int = 0
+    kill: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One command to be run.
+
+    Parameters:
+        command: such as `read`.
+        config: the config as the user gave it; None for `spec`.
+        catalog: the configured catalog.
+        state: the states to go on from.
+        send: what is written to its stdin.
+        time_limit: seconds for all of it.
+        turn: tells apart runs that are alike and must each be run.
+        after: seconds to wait before the start.
+    """
+
+    command: str
+    config: Mapping[str, Any] | None = field(default=None, repr=False)
+    catalog: Mapping[str, Any] | None = None
+    state: Sequence[Any] | None = None
+    send: tuple[Send, ...] = ()
+    time_limit: float = 60.0
+    turn: int = 0
+    after: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """Equal for commands that get the same input."""
+        parts = [self.command, self.config, self.catalog, self.state, self.turn, repr(self.send)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class Lab:
+    """Runs the commands of one subject.
+
+    Parameters:
+        subject: the connector.
+        at_once: how many children may run at a time.
+    """
+
+    def __init__(self, subject: Subject, *, at_once: int | None = None) -> None:
+        self.subject = subject
+        self.spec: Mapping[str, Any] | None = None
+        self._children = anyio.CapacityLimiter(at_once or min(4, max(2, os.cpu_count() or 2)))
+        self._stores = anyio.Lock()  # a destination may let one sync at a time write to a place
+        self._done: dict[str, Transcript] = {}
+        self._locks: dict[str, anyio.Lock] = {}
+
+    async def run(self, job: Job) -> Transcript:
+        """Return the transcript of a command; it is run once."""
+        async with self._locks.setdefault(job.digest, anyio.Lock()):
+            if job.digest not in self._done:
+                self._done[job.digest] = await self._run_in_turn(job)
+
+            return self._done[job.digest]
+
+    @asynccontextmanager
+    async def alone(self, *, shared_place: bool) -> AsyncIterator[None]:
+        """Let nobody else write to the place of a destination, where all cases share one."""
+        if not shared_place:
+            yield
+            return
+
+        async with self._stores:
+            yield
+
+    async def _run_in_turn(self, job: Job) -> Transcript:
+        if job.after:
+            await anyio.sleep(job.after)  # only the clock can tell two reads apart that must be apart in time
+
+        async with self._children:
+            return await self._run(job)
+
+    async def _run(self, job: Job) -> Transcript:
+        resolved = resolve_config(job.config or {}, self.spec)
+        watch = _Watch(Transcript(command=job.command), resolved.masker)
+        watch.transcript.started_at = int(time.time() * 1000)
+        started = time.monotonic()
+        try:
+            prepared = await prepare_session(
+                self.subject.executor,
+                job.command,
+                config=None if job.config is None else resolved.config,
+                catalog=_bytes(job.catalog),
+                state=_bytes(job.state),
+                options=SessionOptions(limits=STOP_LIMITS),
+                on_config=_ignore,
+                masker=resolved.masker,
+                secret_variables=resolved.secret_variables,
+            )
+            await _attend(prepared, job, watch)
+        except exc.PyAirbyteError as error:
+            watch.transcript.stop = "not started"
+            watch.transcript.problem = resolved.masker.mask(error.get_message())
+
+        watch.end()
+        transcript = watch.transcript
+        transcript.seconds = time.monotonic() - started
+        transcript.argv = _argv(self.subject, job)
+        transcript.inputs = _inputs(job, resolved.masker)
+        transcript.sent = [line for step in job.send for line in step.lines.splitlines()][:2_000]
+        return transcript
+
+
+async def _attend(prepared: PreparedSession, job: Job, watch: _Watch) -> None:
+    transcript = watch.transcript
+    async with prepared.run() as session:
+        child = session.child
+        with anyio.move_on_after(job.time_limit) as limit:
+            async with anyio.create_task_group() as tasks:
+                if job.command == "write":
+                    tasks.start_soon(_feed, child, job.send, watch)
+
+                await watch.read(child)
+                tasks.cancel_scope.cancel()
+
+            if transcript.stop == "exit":
+                await _finish(child, transcript)
+
+        if limit.cancelled_caught:
+            transcript.stop = "timeout"
+
+        await child.stop()
+        transcript.stderr = [watch.masker.mask(line) for line in child.stderr_tail]
+
+
+async def _finish(child: Child, transcript: Transcript) -> None:
+    try:
+        transcript.exit_code = await child.finish(exit_timeout=EXIT_LIMIT)
+    except TimeoutError:
+        transcript.stop = "timeout"
+    except ExitStatusLost:
+        transcript.problem = "its exit code is lost"
+
+
+async def _feed(child: Child, steps: Sequence[Send], watch: _Watch) -> None:
+    try:
+        for step in steps:
+            await child.write(step.lines)
+            if step.echoes:
+                with anyio.move_on_after(ECHO_LIMIT):
+                    await watch.echoes(step.echoes)
+
+            if step.kill:
+                watch.transcript.stop = "killed"
+                os.killpg(child.pid, 9)
+                return
+
+        await child.close_stdin()
+    except StdinClosed:
+        return  # it ended early: its exit code tells the rest
+    except ProcessLookupError:
+        return
+
+
+class _Watch:
+    """Takes what a child writes, a line at a time."""
+
+    def __init__(self, transcript: Transcript, masker: Masker) -> None:
+        self.transcript = transcript
+        self.masker = masker
+        self._parts: list[bytes] = []  # of the line that has not ended yet
+        self._number = 0
+        self._bytes = 0
+        self._states = 0
+        self._start = time.monotonic()
+        self._news = anyio.Event()
+
+    async def read(self, child: Child) -> None:
+        """Read to the end of stdout, or to what no connector should write."""
+        while chunk := await child.read():
+            self._bytes += len(chunk)
+            at = time.monotonic() - self._start
+            self._parts.append(chunk)
+            if b"\n" in chunk:
+                *lines, last = b"".join(self._parts).split(b"\n")
+                self._parts = [last]
+                for raw in lines:
+                    self._take(raw, at)
+
+            if self._bytes > FLOOD_BYTES or self._number > FLOOD_LINES:
+                self.transcript.stop = "flood"
+                return
+
+    async def echoes(self, count: int) -> None:
+        """Wait until so many states have come."""
+        while self._states < count:
+            self._news = anyio.Event()
+            await self._news.wait()
+
+    def end(self) -> None:
+        """Take the last line, if it has no newline."""
+        if rest := b"".join(self._parts):
+            self._take(rest, time.monotonic() - self._start)
+            self._parts = []
+
+    def _take(self, raw: bytes, at: float) -> None:
+        self._number += 1
+        line = read_line(self._number, raw.rstrip(b"\r"), round(at, 4))
+        if line is None:
+            return
+
+        self.transcript.lines.append(replace(line, raw=self.masker.mask_bytes(line.raw)))
+        if line.type == "STATE":
+            self._states += 1
+            self._news.set()
+
+
+async def _ignore(config: dict[str, Any]) -> None:
+    del config  # a rule is judged by the lines; nothing is kept between two commands
+
+
+def _bytes(document: Any) -> bytes | None:
+    return None if document is None else json.dumps(document).encode()
+
+
+def _argv(subject: Subject, job: Job) -> tuple[str, ...]:
+    """Return a command that repeats the run by hand; the files are shown beside it."""
+    files = [name for name in ("config", "catalog", "state") if getattr(job, name) is not None]
+    tail = [part for name in files for part in (f"--{name}", f"{name}.json")]
+    return (*_program(subject, job.command, bool(files)), job.command, *tail)
+
+
+def _program(subject: Subject, command: str, has_files: bool) -> tuple[str, ...]:
+    image = getattr(subject.executor, "image", None)
+    if image is not None:
+        mount = ("-v", ".:/work", "-w", "/work") if has_files else ()
+        return ("docker", "run", "--rm", *(("-i",) if command == "write" else ()), *mount, str(image))
+
+    try:
+        return subject.executor.launch().argv
+    except exc.PyAirbyteError:
+        return (subject.name,)
+
+
+def _inputs(job: Job, masker: Masker) -> dict[str, str]:
+    given = {"config": job.config, "catalog": job.catalog, "state": job.state}
+    return {name: masker.mask(json.dumps(value)) for name, value in given.items() if value is not None}

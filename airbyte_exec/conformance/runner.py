@@ -1,0 +1,263 @@
+"""Runs cases: independent ones at once, each command in a child of its own; whatever a connector does, each case ends.
+
+A case is skipped where the subject lacks what it needs, and where what it builds on failed already: that is told once,
+by the rule that it breaks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import anyio
+
+from airbyte_exec import _portal
+from airbyte_exec._process import kept_guardian
+from airbyte_exec.conformance import expectations, images, inputs, scenario
+from airbyte_exec.conformance.cases import Case, load_cases, select
+from airbyte_exec.conformance.checks import Given, NotApplicableError, all_checks
+from airbyte_exec.conformance.lab import Job, Lab
+from airbyte_exec.conformance.results import Report, Result, judged
+from airbyte_exec.conformance.subject import Subject
+from airbyte_exec.conformance.transcript import Transcript
+from airbyte_exec.exceptions import PyAirbyteError
+
+Told = Callable[[Result], object]
+PRELUDE_LIMIT = 300.0  # seconds for `discover` where only a later case needs it
+
+
+def run(subject: Subject, *, rules: str | None = None, at_once: int | None = None) -> Report:
+    """Run the suite; blocking. See `run_all`."""
+
+    async def collected() -> Report:
+        return await run_all(subject, rules=rules, at_once=at_once)
+
+    return _portal.run(collected)
+
+
+async def run_all(
+    subject: Subject, *, rules: str | None = None, at_once: int | None = None, told: Told | None = None
+) -> Report:
+    """Run the suite against a connector.
+
+    Parameters:
+        subject: the connector.
+        rules: which rules; see `airbyte_exec.conformance.select`.
+        at_once: how many children may run at a time.
+        told: called with each result as it comes.
+
+    Raises:
+        PyAirbyteInputError: the rules name nothing.
+    """
+    cases = [case for case in select(load_cases(), rules) if subject.kind in case.kinds]
+    started = time.monotonic()
+    results: dict[str, Result] = {}
+    async for result in stream(subject, cases, at_once=at_once):
+        results[result.case.id] = result
+        if told is not None:
+            told(result)
+
+    ordered = [results[case.id] for case in cases]
+    return Report(connector=subject.name, results=ordered, seconds=time.monotonic() - started)
+
+
+async def stream(subject: Subject, cases: Sequence[Case], *, at_once: int | None = None) -> AsyncIterator[Result]:
+    """Yield the result of each case as it comes."""
+    send, receive = anyio.create_memory_object_stream[Result](len(cases) or 1)
+    with kept_guardian():
+        lab = Lab(subject, at_once=at_once)
+        bench = Bench(lab)
+        async with anyio.create_task_group() as tasks, receive:
+            tasks.start_soon(_all, bench, cases, send)
+            async for result in receive:
+                yield result
+
+
+async def _all(bench: Bench, cases: Sequence[Case], send: Any) -> None:
+    async with send, anyio.create_task_group() as tasks:
+        await bench.prepare()
+        for case in cases:
+            tasks.start_soon(_one, bench, case, send)
+
+
+async def _one(bench: Bench, case: Case, send: Any) -> None:
+    started = time.monotonic()
+    try:
+        result = await bench.try_case(case)
+    except NotApplicableError as reason:
+        result = Result(case=case, status="skip", reason=str(reason))
+    except PyAirbyteError as error:
+        result = Result(case=case, status="skip", reason=f"the suite could not run it: {error.get_message()}")
+
+    result.seconds = time.monotonic() - started
+    await send.send(result)
+
+
+class Bench:
+    """What all cases of a run share: what the connector said of itself.
+
+    Parameters:
+        lab: runs its commands.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.subject = lab.subject
+        self.spec: dict[str, Any] | None = None
+        self._discovered: dict[str, Any] | None = None
+        self._asked = anyio.Lock()
+        self._has_asked = False
+
+    async def prepare(self) -> None:
+        """Ask for the spec: it says what is secret, and which sync modes there are."""
+        transcript = await self.lab.run(Job(command="spec"))
+        if specs := transcript.of("SPEC"):
+            self.spec = self.lab.spec = specs[0].body
+            self.lab.spec = self.spec.get("connectionSpecification")
+
+    async def discovered(self) -> dict[str, Any] | None:
+        """Return the catalog of the source, None where it gives none."""
+        async with self._asked:
+            if not self._has_asked:
+                job = Job(command="discover", config=self.subject.config, time_limit=PRELUDE_LIMIT)
+                found = (await self.lab.run(job)).of("CATALOG")
+                self._discovered = found[0].body if found else None
+                self._has_asked = True
+
+            return self._discovered
+
+    async def try_case(self, case: Case) -> Result:
+        """Return the result of a case.
+
+        Raises:
+            NotApplicableError: it says nothing of this subject.
+        """
+        _check_needs(case, self.subject, self.spec)
+        given = Given(case=case, subject=self.subject, spec=self.spec)
+        if self.subject.kind == "source" and case.group in ("discovery", "read", "incremental"):
+            given.discovered = await self.discovered()
+
+        if "syncs" in case.input:
+            return await scenario.try_scenario(self.lab, given)
+
+        if case.input.get("image"):
+            given.image = await anyio.to_thread.run_sync(images.inspect, self.subject)
+
+        given.runs = await self._run(case, given)
+        started = [run.seconds for run in given.runs]
+        findings = [
+            finding
+            for run in given.runs
+            if case.expect
+            for finding in expectations.judge(run, case.expect, case.time_limit)
+        ]
+        if not case.expect:
+            _check_ended(given.runs)
+
+        if case.check is not None and not any(run.stop != "exit" for run in given.runs):
+            check = all_checks()[case.check]
+            findings += await anyio.to_thread.run_sync(lambda: list(check(given)))
+
+        return judged(case, findings, given.runs, sum(started))
+
+    async def _run(self, case: Case, given: Given) -> list[Transcript]:
+        done: list[Transcript] = []
+        catalogs = []
+        for wanted in case.input.get("runs", ()):
+            catalog = None
+            if "catalog" in wanted:
+                catalog = inputs.catalog_of(self.subject, given.discovered, wanted["catalog"])
+                catalogs.append(catalog)
+
+            config = None
+            if wanted["command"] != "spec":
+                config = inputs.config_of(self.subject, wanted.get("config", "good"), self.spec)
+
+            job = Job(
+                command=wanted["command"],
+                config=config,
+                catalog=catalog,
+                state=self._state(wanted, done),
+                time_limit=case.time_limit,
+                turn=wanted.get("turn", 0),
+                after=wanted.get("after", 0.0),
+            )
+            done.append(await self.lab.run(job))
+
+        given.configured = catalogs
+        await self._sample(case, given, done)
+        return done
+
+    def _state(self, wanted: Any, done: Sequence[Transcript]) -> list[Any] | None:
+        if "state" not in wanted:
+            return None
+
+        return inputs.state_of(done[wanted["state"]["of"]], wanted["state"].get("which", "last"))
+
+    async def _sample(self, case: Case, given: Given, done: list[Transcript]) -> None:
+        """Read on from some of the states of the first run, where a case wants that."""
+        count = case.input.get("sampled_states")
+        if not count:
+            return
+
+        states = [line.body for line in done[0].states]
+        every = max(1, len(states) // max(count, len(states) // 10))
+        chosen = list(range(0, len(states), every))[: max(count, len(states) // 10)]
+        given.facts["after"] = []
+        for index in chosen:
+            state = inputs.merged(states[: index + 1])
+            job = Job(command="read", config=self.subject.config, catalog=given.configured[0], state=state)
+            given.facts["after"].append((states[: index + 1], await self.lab.run(job)))
+
+
+def _check_ended(runs: Sequence[Transcript]) -> None:
+    """Raise where a command did not come to its end, which another rule tells of."""
+    for run in runs:
+        if run.stop in ("timeout", "flood", "not started"):
+            raise NotApplicableError(f"`{run.command}` did not come to its end")
+
+
+def _check_needs(case: Case, subject: Subject, spec: dict[str, Any] | None) -> None:
+    for need in case.needs:
+        missing = _missing(need, subject, spec)
+        if missing is not None:
+            raise NotApplicableError(missing)
+
+
+def _missing(need: str, subject: Subject, spec: dict[str, Any] | None) -> str | None:
+    """Return why a need is not met, None where it is."""
+    kind, _, value = need.partition(":")
+    if kind == "mode":
+        modes = (spec or {}).get("supported_destination_sync_modes") or []
+        return None if value in modes else f"it does not support {value}"
+
+    has = {
+        "spec": spec is not None,
+        "bad_config": subject.bad_config is not None,
+        "fault_config": subject.fault_config is not None,
+        "expected_records": bool(subject.expected_records),
+        "previous_spec": "spec" in subject.previous,
+        "previous_catalog": "catalog" in subject.previous,
+        "stored_spec": subject.stored_spec is not None,
+        "metadata": subject.metadata is not None,
+        "image": subject.is_image,
+        "read_back": subject.read_back is not None,
+        "socket": False,
+    }
+    return None if has[need] else _REASONS[need]
+
+
+_REASONS = {
+    "spec": "spec gave no SPEC",
+    "bad_config": "--bad-config is not given",
+    "fault_config": "--fault-config is not given",
+    "expected_records": "--expected-records is not given",
+    "previous_spec": "--previous gives no earlier spec",
+    "previous_catalog": "--previous gives no earlier catalog",
+    "stored_spec": "--spec is not given",
+    "metadata": "--metadata is not given",
+    "image": "it is no image",
+    "read_back": "--read-back is not given: what was stored cannot be seen",
+    "socket": "connectors are driven over standard input and output, not over sockets",
+}

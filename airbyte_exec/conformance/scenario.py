@@ -1,0 +1,95 @@
+"""Writes of a destination case, one sync after the other, and what is judged after each."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from airbyte_exec.conformance import expectations, inputs
+from airbyte_exec.conformance.checks import Given, NotApplicableError, destination
+from airbyte_exec.conformance.lab import Job, Lab
+from airbyte_exec.conformance.messages import Names, Sync, make_sync
+from airbyte_exec.conformance.results import Finding, Result, judged
+from airbyte_exec.conformance.transcript import Transcript
+
+PLACE = "{case}"
+
+
+async def try_scenario(lab: Lab, given: Given) -> Result:
+    """Return the result of a case that writes.
+
+    Raises:
+        NotApplicableError: it says nothing of this destination.
+    """
+    case = given.case
+    names = Names(tag=f"{case.code.lower()}{secrets.token_hex(2)}")
+    place = names.tag
+    findings: list[Finding] = []
+    runs: list[Transcript] = []
+    started = time.monotonic()
+    config = _placed(lab.subject.config, place)
+    async with lab.alone(shared_place=config == dict(lab.subject.config)):
+        for body in case.input["syncs"]:
+            sync = make_sync(body, names)
+            which = body.get("config", "good")
+            chosen = config if which == "good" else inputs.config_of(lab.subject, which, given.spec)
+            job = Job(
+                command="write",
+                config=_placed(chosen, place),
+                catalog=sync.catalog,
+                send=tuple(sync.steps),
+                time_limit=case.time_limit,
+            )
+            run = await lab.run(job)
+            runs.append(run)
+            findings += await _judged(given, body, sync, run, names, place=place)
+            if findings:
+                break
+
+    return judged(case, findings, runs, time.monotonic() - started)
+
+
+async def _judged(
+    given: Given, body: Mapping[str, Any], sync: Sync, run: Transcript, names: Names, *, place: str
+) -> list[Finding]:
+    expect = body.get("expect", {})
+    found = list(expectations.judge(run, expect, given.case.time_limit))
+    if found and run.stop not in ("exit", "killed"):
+        return found
+
+    if "awaited" in expect and len(run.states) < expect["awaited"]:
+        raise NotApplicableError(f"it echoed {len(run.states)} states before the end of its input")
+
+    if run.exit_code != 0 and "exit_code" not in expect and run.stop != "killed":
+        raise NotApplicableError(f"the write failed (exit code {run.exit_code}), which other rules tell of")
+
+    found += destination.echoes(run, sync, expect.get("states"))
+    if "counts" in expect:
+        found += destination.counts(run, sync, needed=expect["counts"] == "needed")
+
+    if expect.get("failure_type"):
+        found += destination.failure_types(run)
+
+    stored = body.get("stored", {})
+    if stored and given.subject.read_back is not None:
+        adapter = replace(given.subject.read_back, **_texts(given.subject.read_back, place))  # type: ignore[type-var]
+        found += await anyio.to_thread.run_sync(destination.stored, adapter, stored, names, run)
+
+    return found
+
+
+def _texts(adapter: Any, place: str) -> dict[str, str]:
+    return {
+        name: value.replace(PLACE, place)
+        for name, value in vars(adapter).items()
+        if isinstance(value, str) and PLACE in value
+    }
+
+
+def _placed(config: Mapping[str, Any], place: str) -> dict[str, Any]:
+    return {name: value.replace(PLACE, place) if isinstance(value, str) else value for name, value in config.items()}

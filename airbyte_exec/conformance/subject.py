@@ -1,0 +1,89 @@
+"""The connector under test, and what its author gives the suite beside it. Opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from airbyte_exec.conformance.readback import ReadBack
+from airbyte_exec.executors.base import Executor
+
+Kind = Literal["source", "destination"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A connector and what is known of it.
+
+    Parameters:
+        executor: what starts it.
+        kind: `source` or `destination`.
+        config: a config that works. `{case}` in a text of a destination's config is replaced by a name of each case:
+            each then writes to a place of its own.
+        bad_config: one with wrong credentials.
+        fault_config: one with which `check` meets an unexpected fault.
+        catalog: the configured catalog to read; by default all streams of `discover`.
+        expected_records: records that a read must give: `{"stream": …, "data": …}`.
+        previous: what an earlier version said: `{"spec": …}` and `{"catalog": …}`.
+        stored_spec: the spec as it is kept in the connector's repository.
+        metadata: the connector's `metadata.yaml`, its `data`.
+        read_back: reads what a destination stored.
+        empty_streams: streams that may have no records.
+        ignored_fields: fields that change from read to read.
+        threshold_days: how far a source may look back behind its cursor.
+    """
+
+    executor: Executor
+    kind: Kind
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    bad_config: Mapping[str, Any] | None = field(default=None, repr=False)
+    fault_config: Mapping[str, Any] | None = field(default=None, repr=False)
+    catalog: Mapping[str, Any] | None = None
+    expected_records: tuple[Mapping[str, Any], ...] = ()
+    previous: Mapping[str, Any] = field(default_factory=dict)
+    stored_spec: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
+    read_back: ReadBack | None = None
+    empty_streams: frozenset[str] = frozenset()
+    ignored_fields: frozenset[str] = frozenset()
+    threshold_days: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The connector's name."""
+        return self.executor.name
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image."""
+        return hasattr(self.executor, "image")
+
+
+def subject_of(connector: str, *, kind: Kind | None = None, **given: Any) -> Subject:
+    """Return the subject of a connector string; it is installed where that is needed.
+
+    Parameters:
+        connector: such as `pypi:airbyte-source-faker==7.2.1`.
+        kind: by default what its name says.
+        given: further fields of `Subject`.
+
+    Raises:
+        PyAirbyteInputError: the string names no connector, or its name does not tell its kind.
+        AirbyteConnectorError: it is not there, or cannot be installed.
+    """
+    from airbyte_exec.exceptions import PyAirbyteInputError
+    from airbyte_exec.executors import parse_connector_string, resolve_executor
+
+    ref = parse_connector_string(connector)
+    found = kind or next((each for each in ("source", "destination") if ref.name.startswith(f"{each}-")), None)
+    if found is None:
+        raise PyAirbyteInputError(
+            message=f"{ref.name!r} does not say whether it is a source or a destination.",
+            guidance="Give `--kind source` or `--kind destination`.",
+            input_value=connector,
+        )
+
+    how = given.pop("how", {})
+    executor = resolve_executor(ref.name, **ref.kwargs, **how)
+    return Subject(executor=executor, kind="source" if found == "source" else "destination", **given)

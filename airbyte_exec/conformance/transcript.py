@@ -1,0 +1,225 @@
+"""What one command of a connector wrote, line by line, and how it ended. The suite judges by nothing else.
+
+A line is a message where the protocol's schema accepts it. What is not is kept as what it is, with the reason: no line
+is ever just gone. For tests of one's own there are views of it: messages by type, logs, the one catalog.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+Stop = Literal["exit", "timeout", "flood", "killed", "not started"]
+Key = tuple[str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line that was written on stdout.
+
+    Parameters:
+        number: counted from 1.
+        raw: its bytes without the newline.
+        at: seconds since the start.
+        message: the JSON object, where the line is one with a `type`; else None.
+        problem: why it is no message of the protocol; None where it is one.
+    """
+
+    number: int
+    raw: bytes
+    at: float
+    message: dict[str, Any] | None
+    problem: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The message's type; empty where it is no message."""
+        return str(self.message["type"]) if self.message is not None and self.problem is None else ""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the message holds under its type."""
+        found: dict[str, Any] = (self.message or {}).get(_BODIES.get(self.type, ""), {})
+        return found
+
+
+_BODIES = {
+    "RECORD": "record",
+    "STATE": "state",
+    "LOG": "log",
+    "SPEC": "spec",
+    "CONNECTION_STATUS": "connectionStatus",
+    "CATALOG": "catalog",
+    "TRACE": "trace",
+    "CONTROL": "control",
+    "DESTINATION_CATALOG": "destination_catalog",
+}
+_QUICK = {"RECORD": ("record", "stream", "data", "emitted_at")}
+
+
+def read_line(number: int, raw: bytes, at: float) -> Line | None:
+    """Return what a line is; None for one that holds nothing."""
+    if not raw.strip():
+        return None
+
+    try:
+        value = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        return Line(number=number, raw=raw, at=at, message=None, problem="it is not UTF-8")
+    except (ValueError, RecursionError) as error:
+        return Line(number=number, raw=raw, at=at, message=None, problem=f"it is not JSON: {error}")
+
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        return Line(number=number, raw=raw, at=at, message=None, problem="it is JSON, and no message: it has no type")
+
+    return Line(number=number, raw=raw, at=at, message=value, problem=_problem(value))
+
+
+def _problem(value: dict[str, Any]) -> str | None:
+    if value["type"] not in _BODIES:
+        return f"its type {value['type']!r} is none of the protocol's"
+
+    if value["type"] == "RECORD" and _is_plain_record(value.get("record")):
+        return None  # the schema takes a millisecond, and most lines are records
+
+    from jsonschema.exceptions import best_match
+
+    from airbyte_exec.protocol.resources import validator
+
+    error = best_match(validator("message").iter_errors(value))
+    if error is None:
+        return None
+
+    where = ".".join(str(part) for part in error.absolute_path) or "the message"
+    return f"{where}: {error.message[:200]}"
+
+
+def _is_plain_record(record: Any) -> bool:
+    return (
+        isinstance(record, dict)
+        and isinstance(record.get("stream"), str)
+        and isinstance(record.get("data"), dict)
+        and isinstance(record.get("emitted_at"), int)
+        and set(record) <= {"stream", "data", "emitted_at", "namespace"}
+        and isinstance(record.get("namespace"), str | None)
+    )
+
+
+@dataclass(kw_only=True)
+class Transcript:
+    """One command of a connector, from its start to its end.
+
+    Parameters:
+        command: such as `read`.
+        argv: what was run, without secrets.
+        lines: what it wrote, in order.
+        exit_code: its exit code, negative for a signal; None where it was stopped.
+        stop: how it came to its end.
+        stderr: the last lines of its stderr.
+        seconds: how long it ran.
+        inputs: the files that it was given, by option; the config masked.
+        sent: the lines that were written to its stdin, as far as they are needed as evidence.
+        started_at: when it was started, in milliseconds since 1970.
+        problem: why it could not be run.
+    """
+
+    command: str
+    argv: tuple[str, ...] = ()
+    lines: list[Line] = field(default_factory=list)
+    exit_code: int | None = None
+    stop: Stop = "exit"
+    stderr: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    inputs: dict[str, str] = field(default_factory=dict)
+    sent: list[bytes] = field(default_factory=list)
+    started_at: int = 0
+    problem: str | None = None
+
+    def of(self, kind: str) -> list[Line]:
+        """Return the lines of one type."""
+        return self._by_type.get(kind, [])
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Line]]:
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            found.setdefault(line.type, []).append(line)
+
+        return found
+
+    @property
+    def records(self) -> list[Line]:
+        """The RECORD lines."""
+        return self.of("RECORD")
+
+    @property
+    def states(self) -> list[Line]:
+        """The STATE lines."""
+        return self.of("STATE")
+
+    @property
+    def errors(self) -> list[Line]:
+        """The TRACE ERROR lines."""
+        return [line for line in self.of("TRACE") if line.body.get("type") == "ERROR"]
+
+    @property
+    def statuses(self) -> dict[Key, list[Line]]:
+        """The STREAM_STATUS lines, by stream."""
+        found: dict[Key, list[Line]] = {}
+        for line in self.of("TRACE"):
+            if line.body.get("type") == "STREAM_STATUS":
+                found.setdefault(key_of(line.body["stream_status"]["stream_descriptor"]), []).append(line)
+
+        return found
+
+    @property
+    def strays(self) -> list[Line]:
+        """The lines that are no messages of the protocol."""
+        return [line for line in self.lines if line.problem is not None]
+
+    @property
+    def logs(self) -> list[dict[str, Any]]:
+        """What was logged: the LOG messages, and each line that is no message as one of the level INFO."""
+        stray = ({"level": "INFO", "message": line.raw.decode(errors="replace")} for line in self.strays)
+        return [*(line.body for line in self.of("LOG")), *stray]
+
+    @property
+    def trace_errors(self) -> list[dict[str, Any]]:
+        """What the TRACE ERROR messages say; an end by an error that told none counts as one."""
+        told = [line.body["error"] for line in self.errors if isinstance(line.body.get("error"), dict)]
+        if told or self.exit_code == 0:
+            return told
+
+        last = self.stderr[-1] if self.stderr else f"it ended with {self.exit_code}"
+        return [{"message": last, "failure_type": "system_error", "stack_trace": "\n".join(self.stderr)}]
+
+    @property
+    def catalog(self) -> dict[str, Any]:
+        """The one catalog.
+
+        Raises:
+            ValueError: there is none, or more than one.
+        """
+        found = self.of("CATALOG")
+        if len(found) != 1:
+            raise ValueError(f"there must be exactly one CATALOG, and there are {len(found)}")
+
+        return found[0].body
+
+    @property
+    def by_hand(self) -> str:
+        """The command that repeats it by hand."""
+        return shlex.join(self.argv) + (" < stdin.jsonl" if self.command == "write" else "")
+
+    def before(self, line: Line, count: int = 3) -> Iterator[Line]:
+        """Yield the lines that stand right before one."""
+        yield from (other for other in self.lines if line.number - count <= other.number < line.number)
+
+
+def key_of(descriptor: dict[str, Any], name: str = "name") -> Key:
+    """Return the stream of a descriptor, or of a record (`name="stream"`); no namespace and an empty one are one."""
+    return (descriptor[name], descriptor.get("namespace") or None)
