@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import cases, report
+from bench import cases, images, report
 from bench.cases import OURS, THEIRS
 from bench.data import make_data
 from bench.runs import PYAIRBYTE, ROOT, Bench, make_venv, packages, take_turns
@@ -34,7 +34,7 @@ def main() -> None:
     bench.prepare(contestants)
     parts = [about(options.records, options.repeat)]
 
-    for measure in (throughput, imports, installs, checkpoints):
+    for measure in (throughput, imports, installs, checkpoints, containers):
         if part := measure(bench, set(options.case or cases.NAMES), contestants, options):
             sys.stderr.write("\n")
             sys.stdout.write(part + "\n")
@@ -115,6 +115,22 @@ def checkpoints(bench: Bench, names: set[str], who: Collection[str], options: ar
     progress("checkpoints")
     data = make_data(bench.folder / "data", options.records)
     return report.checkpoints({name: bench.kill_half_way(name, data) for name in sorted(who, reverse=True)})
+
+
+def containers(bench: Bench, names: set[str], who: Collection[str], options: argparse.Namespace) -> str:
+    """Measure connectors that are images, where there is an engine."""
+    wanted = names & {cases.IMAGE, cases.IMAGES_START}
+    if not wanted:
+        return ""
+
+    if reason := images.why_not():
+        return f"## Images\n\nNot measured: {reason}.\n"
+
+    progress("images")
+    watch = images.Images(bench, options.repeat)
+    rates = watch.throughput(options.records, who) if cases.IMAGE in wanted else {}
+    starts = watch.starts(who) if cases.IMAGES_START in wanted else {}
+    return report.images(rates, starts, watch.call_seconds())
 
 
 progress: Callable[[str], object] = lambda name: sys.stderr.write(f"\rbench: {name:<20}")  # noqa: E731

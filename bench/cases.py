@@ -44,4 +44,5 @@ FEW = 10
 
 # Measured in other ways than by a driver of records.
 IMPORT, START, INSTALL, CHECKPOINTS = "import", "start", "install", "checkpoints"
-NAMES = (*(case.name for case in THROUGHPUT), IMPORT, START, INSTALL, CHECKPOINTS)
+IMAGE, IMAGES_START = "image", "images-start"
+NAMES = (*(case.name for case in THROUGHPUT), IMPORT, START, INSTALL, CHECKPOINTS, IMAGE, IMAGES_START)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bench.cases import OURS, THEIRS, Case
+from bench.images import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from bench.images import Start, Throughput
 
 ABOUT = """# Benchmarks
 
@@ -83,6 +86,38 @@ def checkpoints(found: dict[str, dict[str, Any]]) -> str:
     ]
     text = "## A read that is killed (SIGKILL) at half-way\n\nWhat its cache file holds afterwards:\n\n"
     return text + _table(("who", "rows", "state"), lines)
+
+
+def images(rates: Mapping[str, Throughput], starts: Mapping[str, Start], call_seconds: float) -> str:
+    """Return the tables of the connectors that are images."""
+    text = "## Images\n\n"
+    if rates:
+        text += (
+            "A source in a container into a plain sink: `write(source, cache=False, state_cache=False)`, "
+            f"and `{LIMIT} --log-driver none … read | sink`. The rate is that of the records beyond the first ten.\n\n"
+        )
+        text += _table(("who", "records", "wall s", "start s", "records/s", "", "asked"), _rates(rates)) + "\n"
+
+    if starts:
+        text += (
+            "A sync of two images whose specs are known, by a process of its own. One more call of an image costs "
+            f"{call_seconds:.2f} s here (`{LIMIT} --rm IMAGE spec`).\n\n"
+        )
+        lines = [(who, f"{one.first:.2f}", f"{one.whole:.2f}", str(one.containers)) for who, one in starts.items()]
+        text += _table(("who", "s until the first record arrives", "s in all", "containers"), lines)
+
+    return text
+
+
+def _rates(rates: Mapping[str, Throughput]) -> Iterable[Sequence[str]]:
+    for who, one in rates.items():
+        told, asked = "", ""
+        if who == OURS:
+            parts = {"times PyAirbyte": rates.get(THEIRS), f"of `{LIMIT}`": rates.get(LIMIT)}
+            told = ", ".join(f"**{one.rate / other.rate:.2f}** {words}" for words, other in parts.items() if other)
+            asked = f"2.5 times PyAirbyte, 0.85 of `{LIMIT}`"
+
+        yield who, f"{one.records:,}", f"{one.wall:.2f}", f"{one.start:.2f}", f"{one.rate:,.0f}", told, asked
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
