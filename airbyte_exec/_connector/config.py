@@ -72,6 +72,22 @@ def validate_against(connector_name: str, schema: Mapping[str, Any], resolved: R
         )
 
 
+def misfit(connector_name: str, schema: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    """Say what is wrong with a config that a connector made by itself, or None where it fits.
+
+    It is used all the same: a token in it may have taken the place of one that is worth nothing any more.
+    """
+    try:
+        validate_against(connector_name, schema, Resolved(dict(config)))
+    except exc.AirbyteConnectorValidationFailedError as error:
+        found = "; ".join(f"{path}: {rule}" for path, rule in (error.context or {}).items())
+        return f"{connector_name} made itself a config that does not fit its own spec ({found}). It is kept."
+    except exc.AirbyteConnectorSpecFailedError:
+        return None  # a spec that is none asks for nothing, and is told where a config of the user's is checked
+
+    return None
+
+
 def _path(error: ValidationError) -> str:
     return "config" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
 

@@ -7,6 +7,7 @@ that rewrites its config file. A check is never remembered here.
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,7 +16,7 @@ import anyio
 
 from airbyte_exec import _portal
 from airbyte_exec import exceptions as exc
-from airbyte_exec._connector.config import Resolved, resolve_config, validate_against
+from airbyte_exec._connector.config import Resolved, misfit, resolve_config, validate_against
 from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions, effective
 from airbyte_exec.callbacks import ConfigChangeCallback
 from airbyte_exec.executors.base import Executor
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from airbyte_exec._connector.opening import PreparedSession
     from airbyte_exec._connector.session import Session
     from airbyte_exec.protocol.models import AirbyteMessage, ConnectorSpecification
+
+logger = logging.getLogger(__name__)
 
 
 class ConnectorCore:
@@ -210,6 +213,7 @@ class ConnectorCore:
                 prepared.session.mask_also(Masker.for_config(config, self._schema))
 
             await self._take_config(config)
+            await self._look_at(config, None if prepared is None else prepared.session)
 
         prepared = await prepare_session(
             self.executor,
@@ -243,6 +247,15 @@ class ConnectorCore:
 
         if self.config_change_callback is not None:
             await anyio.to_thread.run_sync(self.config_change_callback, copy.deepcopy(config))
+
+    async def _look_at(self, config: Mapping[str, Any], session: Session | None) -> None:
+        """Warn of a config that the connector made and that does not fit its spec, as far as the spec is known."""
+        if self._schema is None:
+            return
+
+        warning = await anyio.to_thread.run_sync(misfit, self.name, self._schema, config)
+        if warning is not None and (session is None or session.facts.warn(warning)):
+            logger.warning("%s", warning)
 
     def _forget(self) -> None:
         self._spec = None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from mini import after_record, after_state, step, stream, write_config
-from syncs import Lab
+from syncs import SECRET, Lab
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec._state.files import StateFile, StateFolder
@@ -331,6 +331,33 @@ def test_a_control_that_says_nothing_new_is_not_told(lab: Lab) -> None:
     lab.write(lab.source(script={"read": [same, new, again]}, made_with=made))
 
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("way", ["control", "rewrite_config"])
+def test_a_config_of_the_sources_own_that_does_not_fit_its_spec_is_kept_with_a_warning(
+    lab: Lab, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[dict[str, Any]] = []
+    broken = [step(way, after_record(n), merge={"api_key": [SECRET], "n": n}) for n in (5, 6)]
+    source = lab.source(script={"read": broken}, made_with={"config_change_callback": told.append})
+    result = lab.write(source, check=True)
+
+    warnings = [text for text in result.warnings if "does not fit its own spec" in text]
+    assert source.get_config()["api_key"] == [SECRET] == told[-1]["api_key"]
+    if way == "control":  # a file is looked at once more when the result is there
+        assert len(warnings) == 1
+        assert "config.api_key: breaks the rule 'type': 'string'" in warnings[0]
+
+    assert caplog.text.count("does not fit its own spec") == 1
+    assert SECRET not in caplog.text + "".join(result.warnings)
+    with pytest.raises(exc.AirbyteConnectorValidationFailedError):
+        source.validate_config()
+
+
+def test_a_config_of_the_sources_own_that_fits_is_no_warning(lab: Lab) -> None:
+    source = lab.source(script={"read": [step("control", after_record(5), merge={"api_key": "new"})]})
+
+    assert [text for text in lab.write(source, check=True).warnings if "spec" in text] == []
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])
