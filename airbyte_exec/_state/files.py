@@ -8,28 +8,44 @@ commit or nothing of it. Writers take a lock file for the length of one commit, 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from airbyte_exec import _crashpoints
+from airbyte_exec._state.file_format import FORMAT, dump, entry_of, find, is_ours, pair_of, parse, saved_of
 from airbyte_exec._state.folders import make_private_folder, sync_folder
 from airbyte_exec._state.runlock import LockPlace
-from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
+from airbyte_exec._state.store import Changes, Pair, Saved, merge_changes
 from airbyte_exec.exceptions import PyAirbyteStateError
 from airbyte_exec.types import StreamId
 
-FORMAT = 1
 _LONGEST_STEM = 180  # characters; a file system takes 255 bytes, and the names of its lock and its new copy are longer
 LOCK_TIMEOUT = 30.0  # seconds; a commit holds the lock for milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a commit wrote: while the file is the same one, the next commit need not read it again.
+
+    Parameters:
+        document: all of it.
+        file: which file it was written to.
+        entry: the entry of one pair.
+        saved: the same, parsed.
+    """
+
+    document: dict[str, Any]
+    file: tuple[int, ...] | None = None
+    entry: dict[str, Any] | None = None
+    saved: Saved | None = None
 
 
 class StateFile:
@@ -44,6 +60,7 @@ class StateFile:
         self.path = path
         self._outer_salt = salt
         self._own_salt: bytes | None = None
+        self._last: _Written | None = None  # used under the lock alone
 
     @property
     def salt(self) -> bytes:
@@ -62,13 +79,13 @@ class StateFile:
 
     def load(self, pair: Pair) -> Saved | None:
         """Return what is known of the pair."""
-        entry = _find(self._read(), pair)
-        return None if entry is None else _saved(entry)
+        entry = find(self._read(), pair)
+        return None if entry is None else saved_of(entry)
 
     def saved_as(self, pair: Pair) -> Pair:
         """Return the pair with the keys that it is saved under: one of its own may be an alias."""
-        entry = _find(self._read(), pair)
-        return pair if entry is None else _pair(entry)
+        entry = find(self._read(), pair)
+        return pair if entry is None else pair_of(entry)
 
     @property
     def lock_place(self) -> LockPlace:
@@ -78,41 +95,57 @@ class StateFile:
     def commit(self, pair: Pair, changes: Changes) -> None:
         """Make the changes durable, all or none, before this returns."""
         with self._locked():
-            document = self._read()
-            entry = _find(document, pair)
-            saved = merge_changes(None if entry is None else _saved(entry), changes, now=time.time())
-            if entry is None:
-                document["pairs"].append(_entry(pair, saved))
-            else:
-                entry.update(_entry(_pair(entry), saved))
+            last, self._last = self._last, None
+            if last is None or last.file != self._file_id():
+                last = _Written(self._read())
 
-            self._write(document)
+            entry = find(last.document, pair)
+            if entry is None:
+                saved = merge_changes(None, changes, now=time.time())
+                entry = entry_of(pair, saved)
+                last.document["pairs"].append(entry)
+            else:
+                before = last.saved if last.entry is entry and last.saved is not None else saved_of(entry)
+                saved = merge_changes(before, changes, now=time.time())
+                entry.update(entry_of(pair_of(entry), saved))
+
+            self._write(last.document)
+            self._last = _Written(last.document, self._file_id(), entry, saved)
+
+    def _file_id(self) -> tuple[int, ...] | None:
+        """Return what tells this file from every other one that was ever renamed to its path."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
     def forget(self, pair: Pair, streams: Collection[StreamId] | None = None) -> None:
         """Forget the streams named, or the whole pair."""
         with self._locked():
             document = self._read()
-            entry = _find(document, pair)
+            entry = find(document, pair)
             if entry is None:
                 return
 
             if streams is None:
                 document["pairs"].remove(entry)
             else:
-                saved = _saved(entry)
+                saved = saved_of(entry)
                 kept = {stream: known for stream, known in saved.streams.items() if stream not in streams}
                 text = saved.document if kept else None
-                entry.update(_entry(_pair(entry), replace(saved, streams=kept, document=text)))
+                entry.update(entry_of(pair_of(entry), replace(saved, streams=kept, document=text)))
 
             self._write(document)
 
     def pairs(self) -> list[Pair]:
         """Return every pair that something is known of."""
-        return [_pair(entry) for entry in self._read()["pairs"]]
+        return [pair_of(entry) for entry in self._read()["pairs"]]
 
     def _read(self) -> dict[str, Any]:
         try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
+            document = parse(self.path.read_bytes())
         except FileNotFoundError:
             salt = self._own_salt or secrets.token_bytes(16)
             return {"format": FORMAT, "salt": salt.hex(), "pairs": []}
@@ -122,14 +155,13 @@ class StateFile:
                 guidance="Move it away to begin anew, or give another file.",
             ) from error
 
-        if not _is_ours(document):
+        if not is_ours(document):
             raise PyAirbyteStateError(
                 message=f"{self.path} is not a state file of this program.",
                 guidance=f"It needs an object with `format` {FORMAT}, `salt` and `pairs`, as this program writes it.",
             )
 
-        known: dict[str, Any] = document
-        return known
+        return document
 
     def _write(self, document: dict[str, Any]) -> None:
         folder = self.path.parent
@@ -137,9 +169,9 @@ class StateFile:
             _crashpoints.reached("state_file.writing")
             descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.", suffix=".new")
             try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                with os.fdopen(descriptor, "wb") as file:
                     _crashpoints.reached("state_file.made")
-                    json.dump(document, file, indent=1)
+                    file.write(dump(document))
                     file.flush()
                     _crashpoints.reached("state_file.written")
                     os.fsync(file.fileno())
@@ -184,6 +216,7 @@ class StateFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._salt: bytes | None = None
+        self._files: dict[Path, StateFile] = {}
 
     @property
     def salt(self) -> bytes:
@@ -225,90 +258,5 @@ class StateFolder:
         if len(stem) > _LONGEST_STEM:
             stem = f"{stem[:_LONGEST_STEM]}--{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
 
-        return StateFile(self.path / f"{stem}.json", salt=lambda: self.salt)
-
-
-_ENTRY_FIELDS = frozenset(
-    {"source", "destination", "source_key", "destination_key", "aliases", "last_updated", "kind", "document", "streams"}
-)
-
-
-def _is_ours(document: object) -> bool:
-    """Say whether a document has the shape that `_entry` gives it, as far as it is relied on."""
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        return False
-
-    salt, pairs = document.get("salt"), document.get("pairs")
-    if not isinstance(salt, str) or not isinstance(pairs, list) or set(salt) - set("0123456789abcdef") or len(salt) % 2:
-        return False
-
-    return all(isinstance(entry, dict) and entry.keys() >= _ENTRY_FIELDS for entry in pairs)
-
-
-def _find(document: dict[str, Any], pair: Pair) -> dict[str, Any] | None:
-    pairs: list[dict[str, Any]] = document["pairs"]
-    entries = [entry for entry in pairs if _names(entry) == (pair.source_name, pair.destination_name)]
-    for entry in entries:
-        if _pair(entry) == pair:
-            return entry
-
-    for entry in entries:
-        known = {entry["source_key"], entry["destination_key"], *entry["aliases"]}
-        if pair.source_key in known and pair.destination_key in known:
-            return entry
-
-    return None
-
-
-def _names(entry: dict[str, Any]) -> tuple[str, str | None]:
-    return entry["source"], entry["destination"]
-
-
-def _pair(entry: dict[str, Any]) -> Pair:
-    return Pair(*_names(entry), entry["source_key"], entry["destination_key"])
-
-
-def _entry(pair: Pair, saved: Saved) -> dict[str, Any]:
-    return {
-        "source": pair.source_name,
-        "destination": pair.destination_name,
-        "source_key": pair.source_key,
-        "destination_key": pair.destination_key,
-        "aliases": sorted(saved.aliases),
-        "last_updated": saved.last_updated,
-        "kind": saved.kind,
-        "document": _text(saved.document),
-        "streams": [
-            {
-                "name": stream.name,
-                "namespace": stream.namespace,
-                "state": _text(known.state),
-                "generation_id": known.generation_id,
-                "minimum_generation_id": known.minimum_generation_id,
-                "sync_id": known.sync_id,
-                "full_refresh": known.full_refresh,
-                "complete": known.complete,
-                "journal": known.journal,
-                "position": known.position,
-            }
-            for stream, known in saved.streams.items()
-        ],
-    }
-
-
-def _saved(entry: dict[str, Any]) -> Saved:
-    streams = {}
-    for known in entry["streams"]:
-        stream = StreamId(known["name"], known["namespace"])
-        fields = {name: known[name] for name in known if name not in ("name", "namespace", "state")}
-        streams[stream] = StreamSaved(state=_bytes(known["state"]), **fields)
-
-    return Saved(entry["kind"], streams, _bytes(entry["document"]), frozenset(entry["aliases"]), entry["last_updated"])
-
-
-def _text(state: bytes | None) -> str | None:
-    return None if state is None else state.decode()
-
-
-def _bytes(state: str | None) -> bytes | None:
-    return None if state is None else state.encode()
+        path = self.path / f"{stem}.json"
+        return self._files.setdefault(path, StateFile(path, salt=lambda: self.salt))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
+import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -167,7 +167,7 @@ def test_a_commit_that_is_cut_short_leaves_the_old_file(tmp_path: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(json, "dump", fail)
+        patched.setattr(os, "fsync", fail)
         with pytest.raises(PyAirbyteStateError, match="No space left"):
             store.commit(PAIR, Changes("STREAM", {A: StreamSaved(b"2")}))
 
@@ -175,6 +175,33 @@ def test_a_commit_that_is_cut_short_leaves_the_old_file(tmp_path: Path, monkeypa
     assert found is not None
     assert found.streams[A].state == b"1"
     assert sorted(path.name for path in tmp_path.iterdir()) in (["state.json"], [".state.json.lock", "state.json"])
+
+    store.commit(PAIR, Changes("STREAM", {B: StreamSaved(b"3")}))
+    found = store.load(PAIR)
+    assert found is not None
+    assert {stream: known.state for stream, known in found.streams.items()} == {A: b"1", B: b"3"}
+
+
+def test_what_another_store_commits_between_two_commits_is_kept(tmp_path: Path) -> None:
+    ours, theirs = StateFile(tmp_path / "state.json"), StateFile(tmp_path / "state.json")
+    ours.commit(PAIR, Changes("STREAM", {A: StreamSaved(b"1")}))
+    ours.commit(PAIR, Changes("STREAM", {A: StreamSaved(b"2")}))
+    theirs.commit(PAIR, Changes("STREAM", {B: StreamSaved(b"3")}))
+    ours.commit(PAIR, Changes("STREAM", {A: StreamSaved(b"4")}))
+
+    found = theirs.load(PAIR)
+    assert found is not None
+    assert {stream: known.state for stream, known in found.streams.items()} == {A: b"4", B: b"3"}
+
+
+def test_a_name_with_half_a_surrogate_pair_is_kept(tmp_path: Path) -> None:
+    odd = StreamId("half \ud83d")
+    store = StateFile(tmp_path / "state.json")
+    store.commit(PAIR, Changes("STREAM", {odd: StreamSaved(b"1")}))
+
+    found = StateFile(tmp_path / "state.json").load(PAIR)
+    assert found is not None
+    assert list(found.streams) == [odd]
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
