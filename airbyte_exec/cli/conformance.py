@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_exec.cli._arguments import CONFIG_HELP, CONNECTOR_HELP, PYTHON_HELP, UsageError
 from airbyte_exec.cli._docker import add_docker, docker_options, plain_docker
-from airbyte_exec.cli._documents import read_config, read_document
+from airbyte_exec.cli._documents import read_config
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._signals import Signals
 
@@ -73,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     """Run the suite, print its report, and tell by the exit code whether all rules are kept."""
     from airbyte_exec.conformance import load_cases, reports, run_all, select
+    from airbyte_exec.conformance.documents import read_baseline
 
     if args.list:
         output.text("\n".join(f"{case.code:5} {case.id:34} {case.title}" for case in load_cases()))
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
 
     files = [_report(text) for text in args.report]
     select(load_cases(), args.rules)
-    baseline = _baseline(args.baseline)
+    baseline = read_baseline(args.baseline)
     subject = _subject(args, output, signals)
 
     def told(result: Result) -> None:
@@ -110,25 +111,6 @@ def _report(text: str) -> tuple[str, Any]:
         raise UsageError(f"argument --report: {text!r} is not of the form FORMAT=FILE ({', '.join(FORMATS)})")
 
     return kind, Path(path).expanduser()
-
-
-def _baseline(name: str | None) -> list[str]:
-    if name is None:
-        return []
-
-    from airbyte_exec.conformance import load_cases
-    from airbyte_exec.exceptions import PyAirbyteInputError
-
-    found = read_document(name, "--baseline")
-    rules = found.get("known", []) if isinstance(found, dict) else found
-    known = {case.id for case in load_cases()}
-    if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
-        raise PyAirbyteInputError(message="--baseline must be a list of rules, or an object with a list `known`.")
-
-    if strange := sorted(set(rules) - known):
-        raise PyAirbyteInputError(message=f"--baseline names rules that do not exist: {', '.join(strange)}.")
-
-    return rules
 
 
 def _subject(args: argparse.Namespace, output: Output, signals: Signals) -> Subject:

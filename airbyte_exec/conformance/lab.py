@@ -30,7 +30,7 @@ from airbyte_exec.secrets.masking import Masker
 FLOOD_BYTES = 512 << 20  # of stdout; a subject that writes more is stopped: its config asks for too much
 FLOOD_LINES = 2_000_000
 EXIT_LIMIT = 15.0  # seconds between the end of stdout and the exit; the platform waits for ten
-ECHO_LIMIT = 30.0  # seconds that a scenario waits for the echo of a state
+ECHO_LIMIT = 20.0  # seconds that a scenario waits for the echo of a state
 STOP_LIMITS = TimeLimits(stop=2.0, drain=2.0)
 
 

@@ -16,9 +16,9 @@ from airbyte_exec import _portal
 from airbyte_exec._process import kept_guardian
 from airbyte_exec.conformance import expectations, images, inputs, scenario
 from airbyte_exec.conformance.cases import Case, load_cases, select
-from airbyte_exec.conformance.checks import Given, NotApplicableError, all_checks
+from airbyte_exec.conformance.checks import Check, Given, NotApplicableError, all_checks
 from airbyte_exec.conformance.lab import Job, Lab
-from airbyte_exec.conformance.results import Report, Result, judged
+from airbyte_exec.conformance.results import Finding, Report, Result, judged
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript
 from airbyte_exec.exceptions import PyAirbyteError
@@ -156,8 +156,7 @@ class Bench:
             _check_ended(given.runs)
 
         if case.check is not None and not any(run.stop != "exit" for run in given.runs):
-            check = all_checks()[case.check]
-            findings += await anyio.to_thread.run_sync(lambda: list(check(given)))
+            findings += await anyio.to_thread.run_sync(_checked, all_checks()[case.check], given)
 
         return judged(case, findings, given.runs, sum(started))
 
@@ -209,6 +208,17 @@ class Bench:
             state = inputs.merged(states[: index + 1])
             job = Job(command="read", config=self.subject.config, catalog=given.configured[0], state=state)
             given.facts["after"].append((states[: index + 1], await self.lab.run(job)))
+
+
+def _checked(check: Check, given: Given) -> list[Finding]:
+    """Return what a check finds, in a thread of its own. What a connector wrote may break whoever looks at it."""
+    try:
+        return list(check(given))
+    except (NotApplicableError, PyAirbyteError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the top of a thread: a schema may raise anything when it is used
+        message = f"what it wrote cannot be judged: {type(error).__name__}: {error}"
+        return [Finding(message=message, run=given.runs[-1] if given.runs else None)]
 
 
 def _check_ended(runs: Sequence[Transcript]) -> None:

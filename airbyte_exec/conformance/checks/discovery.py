@@ -93,9 +93,13 @@ def _inner(schema: Schema, path: list[str]) -> Any:
 @named("discovery.sync-modes")
 def sync_modes(given: Given) -> Iterable[Finding]:
     """DI4: each stream can be read in some way."""
-    for key, stream in given.streams().items():
-        if not stream.get("supported_sync_modes"):
-            yield _at(given, f"{stream_name(key)}: its supported_sync_modes are empty")
+    # The protocol's schema refuses such a catalog, so it is looked for among all lines.
+    for line in given.run.lines:
+        catalog = (line.message or {}).get("catalog")
+        for stream in (catalog.get("streams") or []) if isinstance(catalog, dict) else []:
+            if not stream.get("supported_sync_modes"):
+                message = f"{stream.get('name')}: its supported_sync_modes are empty"
+                yield Finding(message=message, lines=(line,), run=given.run)
 
 
 @named("discovery.compatible")

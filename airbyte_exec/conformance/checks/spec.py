@@ -285,6 +285,9 @@ def compatible(given: Given) -> Iterable[Finding]:
 
     old = given.subject.previous["spec"].get("connectionSpecification") or {}
     new = dict(_schema(given))
+    if not _is_schema(new):
+        raise NotApplicableError("its connectionSpecification is no JSON Schema")
+
     told = False
     for message in breaks(old, new):
         told = True
@@ -295,6 +298,18 @@ def compatible(given: Given) -> Iterable[Finding]:
         if before.is_valid(config) and not after.is_valid(config):
             yield _at(given, f"a config that fitted does not fit any more: {json.dumps(config)[:300]}")
             return
+
+
+def _is_schema(schema: dict[str, Any]) -> bool:
+    from jsonschema import SchemaError
+    from jsonschema.validators import validator_for
+
+    try:
+        validator_for(schema).check_schema(schema)
+    except SchemaError:
+        return False
+
+    return True
 
 
 def _configs(schema: Mapping[str, Any], count: int = 100) -> Iterator[dict[str, Any]]:

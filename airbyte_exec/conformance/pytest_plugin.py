@@ -1,0 +1,129 @@
+"""Runs the suite as tests: `pytest --airbyte-connector CONNECTOR --airbyte-config F`, one test a case, ids = rule ids.
+
+Without `--airbyte-connector` it does nothing. All cases run when the first test begins, at once, as on the command
+line; each test then tells its own result. This module is loaded by every run of pytest in an environment that has
+airbyte_exec: it imports nothing heavy before it is asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from airbyte_exec.conformance import Report, Result
+
+_OPTIONS = (
+    ("config", "its config: a JSON or YAML file, or the JSON text itself"),
+    ("bad-config", "a config with wrong credentials"),
+    ("fault-config", "a config with which `check` meets an unexpected fault"),
+    ("catalog", "the configured catalog to read"),
+    ("read-back", "how the rows of a destination are read"),
+    ("rules", "which rules: 'read.*,-read.statuses'"),
+    ("baseline", "known failures: a JSON list of rules"),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("airbyte", "conformance of an Airbyte connector")
+    group.addoption(
+        "--airbyte-connector", metavar="CONNECTOR", help="the connector: path:FILE, pypi:PACKAGE, docker:IMAGE"
+    )
+    for name, text in _OPTIONS:
+        group.addoption(f"--airbyte-{name}", metavar="WHAT", help=text)
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Collect the rules where a connector is named."""
+    if session.config.getoption("airbyte_connector"):
+        if session.config.args_source is not pytest.Config.ArgsSource.ARGS:
+            session.config.args = []  # nobody asked for the tests of this folder
+
+        session.config.pluginmanager.register(_Collector(), "airbyte-conformance-rules")
+
+
+class _Collector:
+    """Adds the rules to what pytest has collected."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> Iterator[None]:
+        suite = RuleSuite.from_parent(session, name=config.getoption("airbyte_connector"), nodeid="conformance")
+        items[:] = [*items, *suite.collect()]
+        yield
+
+
+class RuleSuite(pytest.Collector):
+    """All rules of one connector; they are run when the first result is wanted."""
+
+    _report: Report | None = None
+
+    def collect(self) -> list[pytest.Item]:
+        """Return one item a rule."""
+        from airbyte_exec.conformance import load_cases, select
+
+        kind = "destination" if "destination-" in self.name else "source"
+        cases = [case for case in select(load_cases(), self._given("rules")) if kind in case.kinds]
+        return [RuleItem.from_parent(self, name=case.id) for case in cases]
+
+    def _given(self, name: str) -> Any:
+        return self.config.getoption(f"airbyte_{name}")
+
+    def result(self, rule: str) -> Result:
+        """Return the result of a rule."""
+        if self._report is None:
+            self._report = self._run()
+
+        return next(result for result in self._report.results if result.case.id == rule)
+
+    def _run(self) -> Report:
+        from airbyte_exec.conformance import documents, read_back, run, subject_of
+
+        configs: dict[str, Any] = {
+            name: documents.read_config(self._given(name)) for name in ("bad_config", "fault_config", "catalog")
+        }
+        adapter = self._given("read_back")
+        subject = subject_of(
+            self.name,
+            config=documents.read_config(self._given("config")) or {},
+            read_back=read_back(adapter) if adapter else None,
+            **configs,
+        )
+        report = run(subject, rules=self._given("rules"))
+        report.against(documents.read_baseline(self._given("baseline")))
+        return report
+
+
+class RuleItem(pytest.Item):
+    """One rule."""
+
+    def runtest(self) -> None:
+        """Fail where the rule is broken; skip where it says nothing of this connector."""
+        assert isinstance(self.parent, RuleSuite)
+        result = self.parent.result(self.name)
+        if result.status == "skip":
+            pytest.skip(result.reason or "")
+
+        if self.name in (self.parent._report.stale if self.parent._report else ()):
+            raise RuleBroken("the baseline names this rule, and it is kept")
+
+        if result.status == "fail":
+            from airbyte_exec.conformance.reports.junit import evidence
+
+            raise RuleBroken(evidence(result))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show the evidence, and no traceback of ours."""
+        return str(excinfo.value) if isinstance(excinfo.value, RuleBroken) else super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[str, int | None, str]:
+        """Name the rule."""
+        return "conformance", None, self.name
+
+
+class RuleBroken(AssertionError):  # noqa: N818 - what pytest shows of it is its text
+    """A rule is broken; the text is the evidence."""

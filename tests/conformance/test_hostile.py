@@ -1,0 +1,132 @@
+"""A connector that hangs, floods, crashes or lies never takes the suite down: each case ends, with a result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+from mini import SOURCE_MINI, source_config, step, stream
+
+from airbyte_exec.conformance import Report, load_cases, run, subject_of
+from airbyte_exec.conformance import lab as lab_module
+from airbyte_exec.conformance.lab import Job, Lab
+from airbyte_exec.conformance.runner import stream as stream_results
+
+
+def report_of(rules: str, **config: object) -> Report:
+    return run(subject_of(f"path:{SOURCE_MINI}", config=source_config(emitted_at="now") | config), rules=rules)
+
+
+def statuses(report: Report) -> dict[str, str]:
+    return {result.case.code: result.status for result in report.results}
+
+
+def test_a_connector_that_hangs_breaks_the_rule_of_its_command_and_the_rest_is_skipped() -> None:
+    config = source_config(script={"check": [step("ignore"), step("hang")]})
+    subject = subject_of(f"path:{SOURCE_MINI}", config=config)
+    cases = [replace(case, time_limit=0.5) for case in load_cases() if case.code in ("CK1", "SP1")]
+
+    async def collected() -> dict[str, list[str]]:
+        return {
+            result.case.code: [finding.message for finding in result.findings]
+            async for result in stream_results(subject, cases)
+        }
+
+    found = anyio.run(collected)
+    assert found["SP1"] == []
+    assert found["CK1"] == ["`check` did not end within 0.5 s"]
+
+
+def test_a_connector_that_floods_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab_module, "FLOOD_LINES", 1_000)
+    report = report_of("RD1,RD10", streams=[stream(records=200_000)], fast=True)
+    (broken,) = report.broken
+    assert broken.case.code == "RD1"
+    assert "was stopped" in broken.findings[0].message
+    assert statuses(report)["RD10"] == "skip"
+
+
+def test_a_connector_that_crashes_is_told_with_its_exit_code() -> None:
+    report = report_of("RD1", script=[step("signal", {"record": 3}, signal="SIGSEGV")])
+    assert "exit code -11" in report.broken[0].findings[0].message
+
+
+def test_a_connector_that_dies_at_once_breaks_the_first_rules_and_no_more(tmp_path: Path) -> None:
+    program = tmp_path / "source-broken"
+    program.write_text("#!/bin/sh\necho no module named x >&2\nexit 3\n", encoding="utf-8")
+    program.chmod(0o755)
+    report = run(subject_of(f"path:{program}", config={}))
+    assert {result.case.code for result in report.broken} == {"SP1", "CK1", "DI1"}
+    assert all("no module named x" in result.findings[0].message for result in report.broken)
+
+
+def write_settings(folder: Path, settings: object) -> str:
+    path = folder / "settings.json"
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"connectionSpecification": {"properties": 5, "oneOf": {"a": 1}, "type": {}, "items": []}},
+        {"connectionSpecification": {"properties": {"a": None, "b": [], "c": {"oneOf": [1, None], "type": 7}}}},
+        {
+            "connectionSpecification": {
+                "type": "object",
+                "required": 5,
+                "properties": {"x": {"pattern": "(((", "enum": 1}},
+            }
+        },
+    ],
+)
+def test_a_spec_that_is_nonsense_is_judged_all_the_same(
+    lie: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_MINI_SCRIPT", write_settings(tmp_path, {"spec": lie}))
+    report = report_of("spec.*")
+    assert len(report.results) == 15
+    assert "SP2" in {result.case.code for result in report.broken}
+
+
+NONSENSE: list[Callable[[], object]] = [
+    lambda: {
+        "streams": [{"name": "a", "json_schema": {"properties": {"x": 5}}, "supported_sync_modes": ["full_refresh"]}]
+    },
+    lambda: {"streams": "none"},
+    lambda: {"streams": []},
+]
+
+
+@pytest.mark.parametrize("make", NONSENSE)
+def test_a_catalog_that_is_nonsense_is_judged_all_the_same(make: Callable[[], object]) -> None:
+    report = report_of("discovery.*,read.*", discover=make())
+    assert report.broken
+    assert len(report.results) == len(
+        [case for case in load_cases() if case.group in ("discovery", "read") and not case.is_optional]
+    )
+
+
+def test_secrets_of_the_config_are_in_no_evidence() -> None:
+    secret = "s3cr3t-key-of-mine"
+    report = report_of("RD10", api_key=secret, script=[step("noise", {"record": 1}, text=f"key {secret}")])
+    assert report.broken[0].findings[0].lines
+    assert secret not in json.dumps(report.as_dict())
+
+
+def test_equal_commands_are_run_once(tmp_path: Path) -> None:
+    config = source_config(path=tmp_path / "calls")
+    subject = subject_of(f"path:{SOURCE_MINI}", config=config)
+
+    async def twice() -> None:
+        lab = Lab(subject)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(lab.run, Job(command="check", config=config))
+
+    anyio.run(twice)
+    assert len(list((tmp_path / "calls").glob("check-*"))) == 1

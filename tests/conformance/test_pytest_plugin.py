@@ -1,0 +1,58 @@
+"""The suite as a pytest plugin: one test a rule, by the rule's id."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from mini import SOURCE_MINI, source_config
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", f"--rootdir={folder}", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=100, check=False)
+
+
+def config_file(folder: Path, **more: object) -> str:
+    path = folder / "config.json"
+    path.write_text(json.dumps(source_config(emitted_at="now") | more), encoding="utf-8")
+    return str(path)
+
+
+def test_each_rule_is_a_test_by_its_id_and_a_broken_one_fails_with_its_evidence(tmp_path: Path) -> None:
+    config = config_file(tmp_path, source_stats="wrong")
+    done = run_pytest(
+        tmp_path,
+        f"--airbyte-connector=path:{SOURCE_MINI}",
+        f"--airbyte-config={config}",
+        "--airbyte-rules=spec.answer,read.counts,image.user",
+    )
+    assert done.returncode == 1, done.stdout
+    assert "PASSED conformance::spec.answer" in done.stdout
+    assert "1 skipped" in done.stdout
+    assert "FAILED conformance::read.counts" in done.stdout
+    assert "it counts 101 records, and 100 came" in done.stdout
+    assert '"sourceStats":{"recordCount":101.0}' in done.stdout
+
+
+def test_a_known_failure_passes_and_a_stale_one_fails(tmp_path: Path) -> None:
+    config = config_file(tmp_path, source_stats="wrong")
+    (tmp_path / "known.json").write_text('["read.counts", "read.lines"]', encoding="utf-8")
+    done = run_pytest(
+        tmp_path,
+        f"--airbyte-connector=path:{SOURCE_MINI}",
+        f"--airbyte-config={config}",
+        "--airbyte-rules=read.counts,read.lines",
+        "--airbyte-baseline=known.json",
+    )
+    assert "PASSED conformance::read.counts" in done.stdout, done.stdout + done.stderr
+    assert "FAILED conformance::read.lines" in done.stdout
+
+
+def test_without_a_connector_nothing_of_it_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "test_own.py").write_text("def test_it():\n    pass\n", encoding="utf-8")
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0
+    assert "1 passed" in done.stdout
