@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airbyte_exec.protocol.envelope import Malformed
+from airbyte_exec.protocol.envelope import Malformed, State, StateKind
 from airbyte_exec.types import StreamId
 
 _MOST_ERRORS = 10
@@ -51,6 +51,7 @@ class Facts:
         quarantine: the file that holds their exact bytes.
         estimates: the rows that the source expects to send, by stream; of the whole sync under None.
         warnings: what the user should know, once each.
+        state_kind: the kind of its first state: all others must be of that kind.
     """
 
     errors: list[TraceError] = field(default_factory=list)
@@ -61,6 +62,24 @@ class Facts:
     quarantine: Path | None = None
     estimates: dict[StreamId | None, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    state_kind: StateKind | None = None
+
+    def mixed_states(self, state: State) -> dict[str, Any] | None:
+        """Note a state; return the parts of an error where it is of another kind than those before it."""
+        if self.state_kind is None:
+            self.state_kind = state.kind
+
+        if state.kind == self.state_kind:
+            return None
+
+        stream = str(state.streams[0][0]) if state.kind == "STREAM" else None
+        return {
+            "message": f"It mixes kinds of state: line {state.line_no} is a {state.kind} state"
+            f"{f' of stream {stream!r}' if stream else ''}, and those before it were {self.state_kind}.",
+            "guidance": "The protocol has one kind of state a run: of two, nobody can tell which one the next run is "
+            "to go on from. Nothing from that line on was taken.",
+            "stream_name": stream,
+        }
 
     def saw_status(self, stream: StreamId, status: str) -> None:
         """Note a STREAM_STATUS. COMPLETE and INCOMPLETE are final, and only a failure overrides COMPLETE."""

@@ -71,7 +71,7 @@ class Session:
             heartbeat: how long there may be no data, in seconds of waiting for it.
 
         Raises:
-            AirbyteConnectorError: a malformed line, a line that is too long, or no data for too long.
+            AirbyteConnectorError: a malformed line, one that is too long, two kinds of state, or no data for too long.
         """
         decoder = LineDecoder(max_line=self.options.max_line)
         chunk = b"-"
@@ -91,12 +91,16 @@ class Session:
                 if self.tap is not None:
                     self.tap(item)
 
-                if isinstance(item, Records | State):
+                if isinstance(item, Records):
                     data.append(item)
                     continue
 
                 try:
-                    await self._take(item)
+                    if isinstance(item, State):
+                        self._check_kind(item)
+                        data.append(item)
+                    else:
+                        await self._take(item)
                 except Exception:
                     if data:  # what came before is good
                         yield data
@@ -173,6 +177,10 @@ class Session:
             ) from None
         finally:
             self._waited += anyio.current_time() - started
+
+    def _check_kind(self, state: State) -> None:
+        if self.command == "read" and (wrong := self.facts.mixed_states(state)) is not None:
+            raise self.error(**wrong)
 
     async def _take(self, item: Message | Noise | Malformed) -> None:
         if isinstance(item, Message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import msgspec
 
@@ -57,7 +58,7 @@ def classify(line: bytes, line_no: int, *, cut_off: bool = False) -> RecordLine 
 
     Parameters:
         line: the line with its newline.
-        line_no: its number, for a malformed one.
+        line_no: its number, for a malformed one and for a state.
         cut_off: the output ended in it without a newline; one was added.
     """
     if line.isspace():
@@ -73,7 +74,9 @@ def classify(line: bytes, line_no: int, *, cut_off: bool = False) -> RecordLine 
             return envelope
 
         if isinstance(envelope, StateLine):
-            return parse_plain_state(line)
+            state = parse_plain_state(line)
+            state.line_no = line_no
+            return state
 
         return _message(line, line_no, str(envelope.__struct_config__.tag))
     except (msgspec.MsgspecError, RecursionError):
@@ -178,7 +181,7 @@ def _of_type(line: bytes, line_no: int, text: str, kind: str, payload: Span | No
 
     if kind == "STATE":
         try:
-            return parse_odd_state(line, text, payload)
+            return replace(parse_odd_state(line, text, payload), line_no=line_no)
         except NotJsonError as error:
             return _malformed(line, line_no, str(error), kind=kind, is_error=False)
 

@@ -8,7 +8,7 @@ process and no SQL.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
@@ -84,6 +84,7 @@ class State:
         destination_count: `destinationStats.recordCount`.
         rejected_count: `destinationStats.rejectedRecordCount`.
         position: where it stands in the journal of a cache, if it comes from there.
+        line_no: the number of the line on the connector's stdout, from 1; 0 where it comes from elsewhere.
     """
 
     line: bytes
@@ -94,6 +95,7 @@ class State:
     destination_count: float | None = None
     rejected_count: float | None = None
     position: int | None = None
+    line_no: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)

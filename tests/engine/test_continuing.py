@@ -333,6 +333,50 @@ def test_a_control_that_says_nothing_new_is_not_told(lab: Lab) -> None:
     assert len(told) == 1
 
 
+STREAM_STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "users"}, "stream_state": {"id": 15}}}
+GLOBAL_STATE = {"type": "GLOBAL", "global": {"shared_state": {"id": 15}, "stream_states": []}}
+LEGACY_STATE = {"data": {"users": {"id": 15}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "said"),
+    [
+        ("STREAM", GLOBAL_STATE, "is a GLOBAL state, and those before it were STREAM"),
+        ("STREAM", LEGACY_STATE, "is a LEGACY state, and those before it were STREAM"),
+        ("GLOBAL", STREAM_STATE, "is a STREAM state of stream 'users', and those before it were GLOBAL"),
+        ("LEGACY", STREAM_STATE, "is a STREAM state of stream 'users', and those before it were LEGACY"),
+    ],
+)
+def test_a_source_that_mixes_kinds_of_state_fails_at_that_line_and_keeps_what_came_before(
+    lab: Lab, kind: Any, other: dict[str, Any], said: str
+) -> None:
+    line = json.dumps({"type": "STATE", "state": other})
+    how: dict[str, Any] = {"streams": [stream(records=20)], "state_type": kind}
+    error = lab.failure(lab.source(script=[step("noise", after_record(15), text=line)], **how), state_key="k")
+
+    assert isinstance(error, exc.AirbyteConnectorReadError)
+    assert error.connector_name == "source-mini"
+    assert error.stream_name == ("users" if other is STREAM_STATE else None)
+    assert said in str(error)
+    assert "line 19 " in str(error)  # two statuses, ten records and their state, five records
+    assert lab.saved().kind == kind
+    assert lab.write(lab.source(**how), state_key="k").processed_records == 10
+
+
+def test_a_source_may_change_the_kind_of_its_states_between_two_runs(lab: Lab) -> None:
+    for kind in ("STREAM", "GLOBAL", "STREAM"):
+        lab.write(lab.source(state_type=kind), state_key="k", force_full_refresh=True)
+        assert lab.saved().kind == kind
+
+
+def test_records_alone_are_read_of_no_source_that_mixes_kinds_of_state(lab: Lab) -> None:
+    line = json.dumps({"type": "STATE", "state": GLOBAL_STATE})
+    source = lab.source(script=[step("noise", after_record(15), text=line)])
+
+    with pytest.raises(exc.AirbyteConnectorReadError, match="mixes kinds of state"):
+        list(source.get_records("users"))
+
+
 @pytest.mark.parametrize("way", ["control", "rewrite_config"])
 def test_a_config_of_the_sources_own_that_does_not_fit_its_spec_is_kept_with_a_warning(
     lab: Lab, way: str, caplog: pytest.LogCaptureFixture

@@ -115,6 +115,16 @@ def test_a_malformed_line_knows_its_number() -> None:
     assert decoder.lines == 13
 
 
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_a_state_knows_its_number(size: int) -> None:
+    odd = STATE.replace(b"{", b'{"nan": NaN, ', 1)
+    lines = [RECORD, RECORD, STATE, b"", LOG, b"noise", odd, RECORD, STATE]
+    output = b"\n".join(lines) + b"\n"
+    items = fed([output[at : at + size] for at in range(0, len(output), size)])
+
+    assert [item.line_no for item in items if isinstance(item, State)] == [3, 7, 9]
+
+
 def test_a_state_parts_the_runs() -> None:
     orders = RECORD.replace(b"users", b"orders")
     output = b"\n".join([RECORD, orders, STATE, RECORD, LOG, RECORD, b""])
