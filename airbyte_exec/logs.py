@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 import warnings
 from pathlib import Path
@@ -15,6 +16,18 @@ KEPT_LOGS = 50
 """How many log files are kept of one connector; older ones are removed when a new one is begun."""
 
 _warned: set[str] = set()
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return a text without escape sequences, and with any other control character made visible; lines stay lines.
+
+    What a connector says passes here before it is logged or becomes an error: it may be shown on a terminal, which
+    would obey it.
+    """
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def get_logger(connector_name: str) -> logging.Logger:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airbyte_exec import exceptions as exc
+from airbyte_exec._connector.bounds import EndlessSchemaError, bounded_keywords
 from airbyte_exec.secrets.hydration import hydrate
 from airbyte_exec.secrets.masking import Masker
+from airbyte_exec.secrets.patterns import EndlessPatternError
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
+
+_MOST_ERRORS = 50
+_LONGEST_RULE = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +51,43 @@ def resolve_config(config: Mapping[str, Any], schema: Mapping[str, Any] | None) 
 
 
 def validate_against(connector_name: str, schema: Mapping[str, Any], resolved: Resolved) -> None:
-    """Check a config against a spec.
+    """Check a config against a spec, in bounded time, whatever the spec holds.
 
     Raises:
         AirbyteConnectorValidationFailedError: it does not fit. The path and the rule are said, a value never.
+        AirbyteConnectorSpecFailedError: the spec is no JSON Schema that can be followed to its end.
     """
     from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
-
-    kind = validator_for(schema)
-    try:
-        kind.check_schema(dict(schema))
-    except SchemaError as error:
-        raise exc.AirbyteConnectorSpecFailedError(
-            message=f"The spec of {connector_name} is no JSON Schema: {error.message}", connector_name=connector_name
-        ) from None
+    from referencing.exceptions import Unresolvable
 
     public = {key: value for key, value in resolved.config.items() if not key.startswith("_")}
-    errors = sorted(kind(schema).iter_errors(public), key=lambda error: [str(part) for part in error.absolute_path])
+    reason: str | None = None
+    errors: list[ValidationError] = []
+    try:
+        errors = _errors(schema, public)
+    except SchemaError as error:
+        reason = error.message
+    except Unresolvable as error:
+        reason = f"it refers to what is not in it: {error.ref}"
+    except (EndlessPatternError, EndlessSchemaError) as error:
+        reason = str(error)
+    except RecursionError:
+        reason = "it refers to itself without end"
+    except (TypeError, ValueError, AttributeError, KeyError, LookupError) as error:  # keywords of a wrong type
+        reason = type(error).__name__
+
+    if reason is not None:  # not raised above: what hangs on it may hold the config
+        raise exc.AirbyteConnectorSpecFailedError(
+            message=f"The spec of {connector_name} is no JSON Schema that a config can be checked against: "
+            f"{resolved.masker.mask(reason)[:_LONGEST_RULE]}",
+            connector_name=connector_name,
+        )
+
     if errors:
         raise exc.AirbyteConnectorValidationFailedError(
             message=f"The config does not fit the spec of {connector_name}.",
             connector_name=connector_name,
-            context={_path(error): _rule(error) for error in errors},
+            context={_path(error): resolved.masker.mask(_rule(error))[:_LONGEST_RULE] for error in errors},
             guidance=f"`airbyte-exec spec {connector_name}` shows what the config may hold.",
         )
 
@@ -86,6 +106,21 @@ def misfit(connector_name: str, schema: Mapping[str, Any], config: Mapping[str, 
         return None  # a spec that is none asks for nothing, and is told where a config of the user's is checked
 
     return None
+
+
+def _errors(schema: Mapping[str, Any], config: Mapping[str, Any]) -> list[ValidationError]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend, validator_for
+    from referencing import Registry
+
+    named = isinstance(schema.get("$schema"), str)
+    kind = validator_for(schema, default=Draft202012Validator) if named else Draft202012Validator
+    kind.check_schema(dict(schema))
+    make: Any = extend
+    bounded = make(kind, bounded_keywords(kind.VALIDATORS))
+    # Without a registry of ours the library would fetch what the spec refers to.
+    found = bounded(schema, registry=Registry()).iter_errors(config)
+    return sorted(islice(found, _MOST_ERRORS), key=lambda error: [str(part) for part in error.absolute_path])
 
 
 def _path(error: ValidationError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class Facts:
         quarantine: the file that holds their exact bytes.
         estimates: the rows that the source expects to send, by stream; of the whole sync under None.
         warnings: what the user should know, once each.
+        mask: makes any text of the connector fit to be shown.
         state_kind: the kind of its first state: all others must be of that kind.
     """
 
@@ -62,6 +64,7 @@ class Facts:
     quarantine: Path | None = None
     estimates: dict[StreamId | None, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    mask: Callable[[str], str] = str
     state_kind: StateKind | None = None
 
     def mixed_states(self, state: State) -> dict[str, Any] | None:
@@ -97,10 +100,15 @@ class Facts:
         self.warnings.append(text)
         return True
 
-    def error_texts(self) -> list[str]:
-        """Return the texts of its TRACE ERROR messages for an error of ours: not too many, none too long."""
-        texts = [text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…" for text in map(str, self.errors)]
-        left_out = len(texts) - _MOST_ERRORS
+    def error_texts(self, mask: Callable[[str], str] = str) -> list[str]:
+        """Return the texts of its TRACE ERROR messages for an error of ours: not too many, none too long.
+
+        Parameters:
+            mask: replaces secrets, before anything is cut.
+        """
+        shown = (mask(str(error)) for error in self.errors[: _MOST_ERRORS + 1])
+        texts = [text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…" for text in shown]
+        left_out = len(self.errors) - _MOST_ERRORS
         return texts if left_out <= 0 else [*texts[:_MOST_ERRORS], f"… and {left_out} more"]
 
     def failure_type(self) -> str:

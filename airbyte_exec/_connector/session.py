@@ -21,6 +21,7 @@ from airbyte_exec._connector.quarantine import Quarantine
 from airbyte_exec._connector.stderr_log import StderrLog
 from airbyte_exec._process import Child, ExitStatusLost
 from airbyte_exec.executors.placement import Ending
+from airbyte_exec.logs import visible
 from airbyte_exec.protocol.codec import LineDecoder, LineTooLongError
 from airbyte_exec.protocol.envelope import Item, Malformed, Message, Noise, Records, State
 from airbyte_exec.secrets.masking import Masker
@@ -30,6 +31,7 @@ ConfigListener = Callable[[dict[str, Any]], Awaitable[None]]
 
 _LEVELS = {"FATAL": 50, "ERROR": 40, "WARN": 30, "INFO": 20, "DEBUG": 10, "TRACE": 5}
 _NOISE_SHOWN = 2_000  # characters of a line that is no message; the rest is in no log
+_NOISE_LOOKED_AT = 1 << 17  # bytes of it that are looked through for secrets: far more than a secret is long
 logger = logging.getLogger(__name__)
 
 
@@ -57,6 +59,9 @@ class Session:
         self.bytes_read = 0
         self.tap: Callable[[Item], None] | None = None
         """Told of each item as it comes, before anything is done with it."""
+        self.peers: list[Session] = []
+        """Sessions that this one's secrets may come to, and that mask them therefore."""
+        self.facts.mask = self._mask
         self._on_config = on_config
         self._log = log
         self._ask_ending = ask_ending
@@ -143,8 +148,8 @@ class Session:
             message=f"{self.connector}: {self._mask(message)}",
             connector_name=self.connector,
             exit_code=self.exit_code,
-            trace_messages=[self._mask(text) for text in self.facts.error_texts()],
-            stderr_tail=[self._mask(line) for line in self.child.stderr_tail],
+            trace_messages=self.facts.error_texts(self._mask),
+            stderr_tail=[self._mask(line) for line in self.child.masked_stderr_tail(self.mask_bytes)],
             log_file=self._log.path if self._log.path.exists() else None,
             guidance=guidance or (ending and ending.guidance) or hint_for_exit(self.exit_code),
             **details,
@@ -221,9 +226,9 @@ class Session:
 
     def _take_noise(self, item: Noise) -> None:
         self.facts.noise[item.rule] += 1
-        text = self._mask(item.line.decode(errors="replace").rstrip()[:_NOISE_SHOWN])
+        text = self._shown(item)
         if item.rule == "line.unknown-type":
-            warning = f"{self.connector} sends messages of a type that nobody knows: {item.type}"
+            warning = f"{self.connector} sends messages of a type that nobody knows: {self._mask(item.type or '')}"
             if self.facts.warn(warning):
                 logger.warning("%s", warning)
         else:
@@ -231,24 +236,24 @@ class Session:
 
     async def _take_malformed(self, item: Malformed) -> None:
         if item.is_error:
-            self.facts.errors.append(TraceError(_words_of(item)))
+            self.facts.errors.append(TraceError(f"a broken TRACE ERROR: {self._shown(item)}"))
             return
 
-        text = describe_malformed(item)
+        text = self._mask(describe_malformed(item))
         if self.options.on_malformed == "fail":
             await self._raise_early_end(item)
             raise self.error(
                 f"It wrote a line that cannot be a message. {text[0].upper()}{text[1:]}.",
                 guidance='Nothing after that line was taken. on_malformed="quarantine" keeps such lines in a file and '
                 "goes on.",
-                stream_name=item.stream,
+                stream_name=None if item.stream is None else self._mask(item.stream),
             )
 
         self.facts.malformed += 1
         if self.options.on_malformed == "quarantine":
-            self.facts.quarantine = await anyio.to_thread.run_sync(self._quarantine.add, item.line)
+            self.facts.quarantine = await anyio.to_thread.run_sync(self._quarantine.add, self.mask_bytes(item.line))
 
-        logger.warning("%s: malformed line %s: %s", self.connector, item.line_no, self._mask(text))
+        logger.warning("%s: malformed %s", self.connector, text)
 
     async def _raise_early_end(self, item: Malformed) -> None:
         """Raise how the connector ended, where half a line is the trace of it: that is the cause."""
@@ -264,13 +269,26 @@ class Session:
     def mask_also(self, masker: Masker) -> None:
         """Mask further values from now on: those of a config that the connector has just made."""
         self._log.masker |= masker
+        for peer in self.peers:
+            peer._log.masker |= masker
 
     def mask_bytes(self, line: bytes) -> bytes:
         """Return a line with the secrets of the config replaced."""
         return self._log.masker.mask_bytes(line)
 
+    @property
+    def masker(self) -> Masker:
+        """What is masked now."""
+        return self._log.masker
+
     def _mask(self, text: str) -> str:
-        return self._log.masker.mask(text)
+        """Return a text of the connector as it may be shown: an escape code may stand in the middle of a secret."""
+        masker = self._log.masker
+        return masker.mask(visible(masker.mask(text)))
+
+    def _shown(self, item: Noise | Malformed) -> str:
+        """Return the beginning of a line; it is masked before it is cut, since half a secret is not known again."""
+        return self._mask(item.line[:_NOISE_LOOKED_AT].decode(errors="replace").strip())[:_NOISE_SHOWN]
 
 
 _ERRORS: dict[str, type[exc.AirbyteConnectorError]] = {
@@ -280,6 +298,14 @@ _ERRORS: dict[str, type[exc.AirbyteConnectorError]] = {
     "read": exc.AirbyteConnectorReadError,
     "write": exc.AirbyteConnectorWriteError,
 }
+
+
+def share_masks(*sessions: Session) -> None:
+    """Let each session mask the secrets of all: what one of them reads or writes may come back from another."""
+    for session in sessions:
+        session.peers = [peer for peer in sessions if peer is not session]
+        for peer in session.peers:
+            peer._log.masker |= session.masker
 
 
 def _trace_error(error: Any) -> TraceError:
@@ -293,7 +319,3 @@ def _trace_error(error: Any) -> TraceError:
         None if error.failure_type is None else error.failure_type.value,
         None if descriptor is None else StreamId(descriptor.name, descriptor.namespace),
     )
-
-
-def _words_of(item: Malformed) -> str:
-    return f"a broken TRACE ERROR: {item.line.decode(errors='replace').strip()[:_NOISE_SHOWN]}"

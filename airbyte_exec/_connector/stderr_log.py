@@ -6,10 +6,11 @@ import logging
 import os
 from pathlib import Path
 
+from airbyte_exec.logs import visible
 from airbyte_exec.secrets.masking import Masker
 
 LONGEST_PIECE = 1 << 16
-"""Bytes that are kept back for a line to end; a secret in a longer line may be cut in two, and be seen then."""
+"""Bytes that are kept back for a line to end. Of a longer line the end is kept back that may begin a secret."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +32,13 @@ class StderrLog:
 
     def take(self, chunk: bytes) -> None:
         """Take a piece as it came, cut anywhere; whole lines go to the file."""
-        whole, newline, rest = (self._rest + chunk).rpartition(b"\n")
+        text = self._rest + chunk
+        whole, newline, rest = text.rpartition(b"\n")
         if len(rest) > LONGEST_PIECE:
-            whole, newline, rest = whole + newline + rest, b"", b""
+            # Masked before it is cut: what is whole in it is found, and what may go on is kept back.
+            text = self.masker.mask_bytes(text)
+            cut = len(text) - self.masker.held(text)
+            whole, newline, rest = text[:cut], b"", text[cut:]
 
         self._rest = rest
         self._write(whole + newline)
@@ -55,9 +60,18 @@ class StderrLog:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._file = os.open(self.path, flags, 0o600)
 
-            masked = memoryview(self.masker.mask_bytes(text))
+            masked = memoryview(self._masked(text))
             while masked:
                 masked = masked[os.write(self._file, masked) :]
         except OSError as error:  # a full disk under a log must not stop the data
             self._is_broken = True
             logger.warning("The stderr of a connector is not logged any more: %s: %s", self.path, error)
+
+    def _masked(self, text: bytes) -> bytes:
+        masked = self.masker.mask_bytes(text)
+        if b"\x1b" not in masked:
+            return masked
+
+        # Escape codes may stand in the middle of a secret, and whoever looks at the file has a terminal.
+        plain = visible(masked.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        return self.masker.mask_bytes(plain)

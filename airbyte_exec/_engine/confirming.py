@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import anyio
 
@@ -12,6 +13,7 @@ from airbyte_exec._engine.options import OnCountMismatch
 from airbyte_exec._engine.progress import Progress
 from airbyte_exec._state.ledger import CountMismatch, Echo, Ledger, UnknownStateError, join
 from airbyte_exec._state.store import Changes
+from airbyte_exec.exceptions import PyAirbyteError
 from airbyte_exec.protocol.envelope import State
 
 Commit = Callable[[Changes], Awaitable[None]]
@@ -96,11 +98,12 @@ class Confirming:
             logger.warning("%s", text)
 
     def _look(self, state: State, error: MakeError) -> Echo:
-        try:
+        echo: Echo | None = None
+        with suppress(UnknownStateError):  # it holds the state as it is, which must not hang on ours
             echo = self._ledger.echoed(state)
-        except UnknownStateError as unknown:
-            text = state.line.decode(errors="replace").strip()[:_STATE_SHOWN]
-            raise error(f"It confirmed a state that was never sent to it: {text}") from unknown
+
+        if echo is None:
+            raise _refusal(state, error)
 
         if echo.late:
             self.warn("The destination confirmed a state again that it had confirmed before.")
@@ -121,3 +124,12 @@ class Confirming:
         for echo in echoes:
             for stream, count in echo.records.items():
                 self._progress.streams[stream].committed += count
+
+
+def _refusal(state: State, error: MakeError) -> Exception:
+    text = state.line.decode(errors="replace").strip()
+    refusal = error(f"It confirmed a state that was never sent to it: {text}")
+    if isinstance(refusal, PyAirbyteError) and len(refusal.get_message()) > _STATE_SHOWN:
+        refusal.message = refusal.get_message()[:_STATE_SHOWN] + "…"  # not before it was masked
+
+    return refusal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from airbyte_exec._engine.options import NameMapping
 from airbyte_exec.exceptions import PyAirbyteInputError
@@ -31,6 +31,8 @@ class Route:
         self.names = {stream: mapping.apply(stream) for stream in streams}
         self.unknown: Counter[StreamId] = Counter()
         """Records and states of streams that are not in the catalog."""
+        self.mask: Callable[[str], str] = str
+        """Makes the name of a stream that nobody asked for fit to be shown."""
         self._is_plain = all(stream == name for stream, name in self.names.items())
         if len(set(self.names.values())) < len(self.names):
             twice = [str(name) for name, count in Counter(self.names.values()).items() if count > 1]
@@ -59,7 +61,7 @@ class Route:
             logger.warning(
                 "The source sends records or states of streams that are not in the catalog, such as %s: they are "
                 "counted, and not forwarded.",
-                stream,
+                self.mask(str(stream)),
             )
 
         self.unknown[stream] += count

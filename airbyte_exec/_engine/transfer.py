@@ -41,6 +41,13 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, Facts] = field(default_factory=dict)
 
+    def mask(self, text: str) -> str:
+        """Return a text without the secrets of the connectors that run."""
+        for found in self.facts.values():
+            text = found.mask(text)
+
+        return text
+
 
 class Transfer:
     """One sync, from the moment when everything is decided.
@@ -63,6 +70,7 @@ class Transfer:
         self._ledger = Ledger(plan.templates)
         progress = Progress({stream: StreamProgress() for stream in plan.streams}, source_name, destination_name)
         self.summary = Summary(progress)
+        self.route.mask = self.summary.mask
 
     async def begin(self) -> None:
         """Save the generations before any row is written under them."""

@@ -125,7 +125,11 @@ class Child:
     @property
     def stderr_tail(self) -> list[str]:
         """The last lines of stderr; all of them are there once `finish` or `stop` returned."""
-        return self._stderr.tail
+        return self._stderr.tail()
+
+    def masked_stderr_tail(self, mask: Callable[[bytes], bytes]) -> list[str]:
+        """Return the last lines on stderr, as `mask` leaves them. It sees them before they are cut."""
+        return self._stderr.tail(mask)
 
     @property
     def exit_code(self) -> int | None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from airbyte_exec import _crashpoints
-from airbyte_exec._process import _sweep
+from airbyte_exec._process import _stale, _sweep
 from airbyte_exec._process.guardian_link import Link
 from airbyte_exec.exceptions import AirbyteSubprocessError
 
@@ -283,6 +283,7 @@ def open_guard() -> Iterator[Guard]:
     run_id = secrets.token_hex(16)
     folder = Path(tempfile.gettempdir()).absolute() / f"airbyte-exec-{run_id}"
     guard = Guard(run_id, folder)
+    claim: int | None = None
     try:
         # Told first: there is no moment at which a folder exists that the guardian would not remove.
         _crashpoints.reached("run.opening")
@@ -290,8 +291,13 @@ def open_guard() -> Iterator[Guard]:
         _crashpoints.reached("run.told")
         folder.mkdir(mode=0o700)
         _crashpoints.reached("run.opened")
+        claim = _stale.claim(folder)
+        _stale.sweep_once(folder.parent)
         yield guard
     finally:
+        if claim is not None:
+            os.close(claim)
+
         if guard.is_ours:
             _close(guard)
 

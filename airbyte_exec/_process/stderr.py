@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 1 << 16  # what is kept for an error's text, however much comes
 TAIL_LINES = 200
+CUT_OFF = 4096  # bytes of a beginning without a line's end that are left out, since they may be half of a secret
 LINE_LENGTH = 2000  # characters; a longer line is shown by its beginning
 
 logger = logging.getLogger(__name__)
@@ -62,11 +63,20 @@ class Stderr:
                 logger.warning("A child's stderr is not logged any more: %s", error)
                 self._close_log()
 
-    @property
-    def tail(self) -> list[str]:
-        """The last lines, the newest last."""
-        lines = bytes(self._tail[-TAIL_BYTES:]).decode(errors="replace").splitlines()
-        if lines and (self._is_cut or len(self._tail) > TAIL_BYTES):
+    def tail(self, mask: Callable[[bytes], bytes] = bytes) -> list[str]:
+        """Return the last lines, the newest last.
+
+        Parameters:
+            mask: replaces what must not be shown. It sees more than is returned: what is cut in two is not known again.
+        """
+        kept = bytes(self._tail)
+        is_cut = self._is_cut
+        if is_cut:  # the beginning may be the end of something
+            kept = kept[kept.find(b"\n", 0, len(kept) - 1) + 1 or CUT_OFF :]
+
+        text = mask(kept)
+        lines = text[-TAIL_BYTES:].decode(errors="replace").splitlines()
+        if lines and (is_cut or len(text) > TAIL_BYTES):
             lines[0] = "…" + lines[0]
 
         return [line if len(line) <= LINE_LENGTH else line[:LINE_LENGTH] + "…" for line in lines[-TAIL_LINES:]]

@@ -13,6 +13,7 @@ from airbyte_exec._state.pair import PairState
 from airbyte_exec._state.provider import SavedStateProvider
 from airbyte_exec.exceptions import AirbyteConnectorError
 from airbyte_exec.results import StreamResult, StreamStatus, WriteResult
+from airbyte_exec.types import StreamId
 
 _STATUS: dict[str, StreamStatus] = {"complete": "complete", "failed": "failed"}
 
@@ -49,6 +50,7 @@ def _result(transfer: Transfer, provider: SavedStateProvider) -> WriteResult:
         for stream, counts in progress.streams.items()
     }
     facts = summary.facts
+    mask = summary.mask
     confirmed = progress.records_committed if summary.destination_counts else progress.records_delivered
     return WriteResult(
         source_name=progress.source_name,
@@ -60,10 +62,13 @@ def _result(transfer: Transfer, provider: SavedStateProvider) -> WriteResult:
         bytes_read=progress.bytes_read,
         started_at=summary.started_at,
         duration_seconds=time.time() - summary.started_at,
-        warnings=(*summary.warnings, *(text for found in facts.values() for text in found.warnings)),
+        warnings=tuple(map(mask, (*summary.warnings, *(text for found in facts.values() for text in found.warnings)))),
         noise={f"{name} {rule}": n for name, found in facts.items() for rule, n in found.noise.items()},
         malformed_lines=sum(found.malformed for found in facts.values()),
         quarantine_files=tuple(found.quarantine for found in facts.values() if found.quarantine is not None),
-        unknown_stream_records=summary.unknown,
+        unknown_stream_records={
+            StreamId(mask(stream.name), stream.namespace and mask(stream.namespace)): count
+            for stream, count in summary.unknown.items()
+        },
         state=provider,
     )

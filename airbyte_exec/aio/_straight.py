@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airbyte_exec._connector.errors import bare_errors
-from airbyte_exec._connector.session import Session
+from airbyte_exec._connector.session import Session, share_masks
 from airbyte_exec._engine.ends import DestinationSink, SourceFeed
 from airbyte_exec._engine.options import WriteOptions
 from airbyte_exec._engine.plan import Begun, plan_sync
@@ -124,6 +124,7 @@ class StraightFlow:
             writing: Session = await stack.enter_async_context(write.run())
             transfer.summary.facts[self.destination.name] = writing.facts
             reading: Session = await stack.enter_async_context(read.run())
+            share_masks(reading, writing)
             stack.push_async_callback(stop_both, writing.child, reading.child)
             transfer.summary.facts[self.source.name] = reading.facts
             transfer.summary.progress.estimates = reading.facts.estimates

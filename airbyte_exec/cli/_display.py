@@ -11,7 +11,8 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airbyte_exec import constants
-from airbyte_exec.cli._output import Output, visible
+from airbyte_exec.cli._output import Output
+from airbyte_exec.logs import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,13 +10,12 @@ import argparse
 import json as jsonlib
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+from airbyte_exec.logs import visible
+
 _SHOW_CURSOR = "\x1b[?25h\n"
 _RED, _YELLOW, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 
@@ -27,12 +26,6 @@ _INSTALLERS = tuple(f"airbyte_exec.executors.{name}" for name in ("venv", "_inst
 
 class StdoutClosed(Exception):  # noqa: N818 - nothing is wrong: whoever read our output has enough
     """Whoever read our stdout has gone."""
-
-
-def visible(text: str) -> str:
-    """Return a text without escape sequences, and with any other control character made visible; lines stay lines."""
-    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
-    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 class Output:

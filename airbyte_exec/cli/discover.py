@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airbyte_exec.cli._arguments import add_connector, add_running, add_strategy, add_streams
 from airbyte_exec.cli._docker import add_docker
 from airbyte_exec.cli._documents import read_config
-from airbyte_exec.cli._output import Output, visible
+from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._signals import Signals
+from airbyte_exec.logs import visible
 
 if TYPE_CHECKING:
     from airbyte_exec.protocol.models import AirbyteCatalog

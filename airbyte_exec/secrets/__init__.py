@@ -8,6 +8,7 @@ of `CustomSecretManager`.
 from __future__ import annotations
 
 from airbyte_exec.secrets.base import SecretHandle, SecretManager, SecretSourceEnum, SecretString
+from airbyte_exec.secrets.callers import CallbackSecretManager, KeyringSecretManager
 from airbyte_exec.secrets.config import clear_secret_sources, disable_secret_source, register_secret_manager
 from airbyte_exec.secrets.custom import CustomSecretManager
 from airbyte_exec.secrets.env_vars import DotenvSecretManager, EnvVarSecretManager
@@ -17,12 +18,14 @@ from airbyte_exec.secrets.prompt import SecretsPrompt
 from airbyte_exec.secrets.util import get_secret
 
 __all__ = [
+    "CallbackSecretManager",
     "ColabSecretManager",
     "CustomSecretManager",
     "DotenvSecretManager",
     "EnvVarSecretManager",
     "GSMSecretHandle",
     "GoogleGSMSecretManager",
+    "KeyringSecretManager",
     "Masker",
     "SecretHandle",
     "SecretManager",

@@ -1,7 +1,8 @@
 """Makes the secrets of a config unreadable in any text: logs, errors, a connector's own words.
 
-Masking goes by value. A secret is found as it is, and as JSON, a URL, Python's `repr`, HTML and base64 write it, in
-base64 also inside a longer text (`user:password` of an HTTP header). A value of fewer than `MIN_LENGTH` characters is
+Masking goes by value. A secret is found as it is, and as JSON, a URL, Python's `repr`, HTML and base64 write it: also
+where only some of its characters are written in such a way, each in its own, and in base64 also inside a longer text
+(`user:password` of an HTTP header). A value of fewer than `MIN_LENGTH` characters is
 not masked: it would be found in every second word.
 """
 
@@ -24,6 +25,10 @@ MIN_LENGTH = 4
 _MIN_LINE = 16
 """Characters of one line of a secret of many lines, such as a private key, that is masked for itself."""
 _MIN_BASE64 = 8
+_LONGEST_CHARACTER = 8
+"""Bytes that one byte of a secret may be written with."""
+_LONGEST_MIXED = 4096
+"""Characters of a value of which each may be written in its own way: longer ones are found in their whole forms."""
 _NO_SECRETS = frozenset({"true", "false", "none", "null"})
 
 
@@ -94,11 +99,35 @@ class Masker:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(map(re.escape, self._forms)))
+        return re.compile("|".join([*self._mixed, *map(re.escape, self._forms)]))
 
     @cached_property
     def _pattern_of_bytes(self) -> re.Pattern[bytes]:
-        return re.compile(b"|".join(re.escape(form.encode(errors="surrogatepass")) for form in self._forms))
+        texts = [*self._mixed, *map(re.escape, self._forms)]
+        return re.compile(b"|".join(text.encode(errors="surrogatepass") for text in texts))
+
+    @cached_property
+    def _mixed(self) -> list[str]:
+        """The patterns of the values in which a character may be written in several ways, the longest first."""
+        return [
+            _mixed(value) for value in sorted(self._values, key=lambda value: (-len(value), value)) if _may_mix(value)
+        ]
+
+    def held(self, data: bytes) -> int:
+        """Return how many bytes at the end of a piece may be the beginning of a secret.
+
+        Parameters:
+            data: the piece.
+        """
+        return min(len(data), self._longest)
+
+    @cached_property
+    def _longest(self) -> int:
+        """The bytes of the longest form in which a secret is found."""
+        mixed = max(
+            (len(value.encode(errors="surrogatepass")) * _LONGEST_CHARACTER for value in self._values), default=0
+        )
+        return max([mixed, *(len(form.encode(errors="surrogatepass")) for form in self._forms)])
 
 
 def _is_maskable(text: str) -> bool:
@@ -122,9 +151,10 @@ def _parts(text: str) -> Iterator[str]:
         yield stripped
 
     lines = [line.strip() for line in text.splitlines()]
+    shortest = MIN_LENGTH if stripped.startswith("-----") else _MIN_LINE  # of a key all is secret, also its last line
 
     if len(lines) > 1:
-        yield from (line for line in lines if len(line) >= _MIN_LINE and not line.startswith("-----"))
+        yield from (line for line in lines if len(line) >= shortest and not line.startswith("-----"))
 
     if stripped.startswith("{"):
         try:
@@ -135,6 +165,51 @@ def _parts(text: str) -> Iterator[str]:
         for path, value in leaves(document, ()):
             if isinstance(value, str) and any(looks_secret(key) for key in path):
                 yield from _parts(value)
+
+
+def _may_mix(value: str) -> bool:
+    return len(value) <= _LONGEST_MIXED and not (value.isascii() and value.isalnum())
+
+
+def _mixed(value: str) -> str:
+    return "".join(map(_mixed_character, value))
+
+
+def _mixed_character(character: str) -> str:
+    """Return a pattern for one character: itself, or as JSON, a URL or HTML write it, also twice over."""
+    if character.isascii() and character.isalnum():
+        return character
+
+    data = character.encode(errors="surrogatepass")
+    units = character.encode("utf-16-be", errors="surrogatepass")
+    escaped = "".join(rf"\\{{1,4}}u{_any_case(units[at : at + 2].hex())}" for at in range(0, len(units), 2))
+    ways = [
+        rf"\\{{0,4}}{re.escape(character)}" if character != "\\" else r"\\{1,8}",
+        "".join(rf"%(?:25)?{_any_case(f'{byte:02x}')}" for byte in data),
+        escaped,
+        rf"&#(?:0*{ord(character)}|[xX]0*{_any_case(f'{ord(character):x}')});",
+    ]
+    if short := _SHORT.get(character):
+        ways.append(short)
+
+    return f"(?:{'|'.join(ways)})"
+
+
+_SHORT = {
+    "\n": r"\\{1,4}n",
+    "\r": r"\\{1,4}r",
+    "\t": r"\\{1,4}t",
+    " ": r"\+",
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&apos;",
+}
+
+
+def _any_case(digits: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
 
 
 def _forms(value: str) -> Iterator[str]:
