@@ -15,6 +15,8 @@ JOBS ?= 2
 NUMBER ?= $(if $(DOCKER),100,200)
 SEED ?= 1
 DOCKER ?=
+# How many fault plans are run.
+N ?= 1000
 # Further arguments for pytest: make test ARGS="-k state"
 ARGS ?=
 PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
@@ -22,7 +24,7 @@ PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not real and not docker and not slow
 
-.PHONY: help setup demo check format test test-fast test-pythons docker-images bench kills wheel-test docs clean
+.PHONY: help setup demo check format test test-fast test-pythons docker-images bench kills chaos chaos-bugs soak wheel-test docs clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +74,15 @@ bench: $(STAMP)  ## measure against the limits and against PyAirbyte: make bench
 
 kills: $(STAMP)  ## kill parts of syncs at random moments: make kills NUMBER=200 SEED=1; containers: DOCKER=1
 	@PYTHONPATH=tests:tests/crash $(BIN)/python tests/$(if $(DOCKER),docker_kills,crash/kills).py --number $(NUMBER) --seed $(SEED)
+
+chaos: $(STAMP)  ## run fault plans and check what must hold: make chaos N=1000 SEED=1
+	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/chaos.py --number $(N) --seed $(SEED) $(ARGS)
+
+chaos-bugs: $(STAMP)  ## put bugs into a clone, one at a time, and see that the fault plans find each
+	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/bugs.py --number $(N) --seed $(SEED) $(ARGS)
+
+soak: $(STAMP)  ## long and many syncs in one process: memory, descriptors, threads and files must stay as they are
+	@PYTHONPATH=tests:tests/soak $(BIN)/python tests/soak/soak.py $(ARGS)
 
 wheel-test: $(STAMP)  ## build sdist and wheel, install the wheel alone and use it from another folder
 	@scripts/wheel-test

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from driver import Order, attempt, preload
+from attempt import Order, attempt, preload
 from faults import CANARY, ENDED_BY
 from mini import destination_config, source_config, stream
 from plan import Fault, Plan, Round, draw

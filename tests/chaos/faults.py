@@ -137,7 +137,7 @@ def _of_both(who: str, when: Draw, early: Draw) -> list[Kind]:
         kind("half_line", "fail", {"do": "half_line", "exit": 3}, at=early),
         kind("half_line_and_on", "fail", {"do": "half_line"}, at=early),
         kind("long_line", "fail", {"do": "huge_line", "bytes": LONG_LINE, "kind": "noise"}, weight=0.6),
-        kind("line_of_200_mib", "succeed", {"do": "huge_line", "bytes": 200 << 20, "kind": "noise"}, weight=0.02),
+        kind("line_of_200_mib", "succeed", {"do": "huge_line", "bytes": 200 << 20, "kind": "noise"}, weight=0.06),
         kind("noise", "succeed", {"do": "noise", "text": f"DEBUG {CANARY} is no message", "times": 3}),
         kind("invalid_utf8", "succeed", {"do": "invalid_utf8", "kind": "noise"}),
         kind("unknown_type", "succeed", {"do": "unknown_type"}, weight=0.5),
