@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import json
 import logging
@@ -37,6 +38,8 @@ SHORT = ab.TimeLimits(
     drain=0.2, acknowledge=0.2, stop=0.2,
 )  # fmt: skip
 """Where only a limit ends what goes wrong."""
+
+_PR_SET_PDEATHSIG = 1
 
 _SPEC = {
     "connectionSpecification": {
@@ -132,7 +135,9 @@ def _write_report(path: Path, report: dict[str, Any]) -> None:
 
 
 def _move_in(folder: Path) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for name, value in (("TMPDIR", "temp"), ("AIRBYTE_PROJECT_DIR", "project"), ("AIRBYTE_LOGGING_ROOT", "logs")):
         os.environ[name] = str(folder / value)
 

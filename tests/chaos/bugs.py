@@ -26,7 +26,7 @@ def apply(patch: Path, clone: Path, *options: str) -> subprocess.CompletedProces
 
 def find(patch: Path, *, number: int, seed: int, jobs: int) -> str | None:
     """Return what the first plan that finds the bug says, None where none does."""
-    with tempfile.TemporaryDirectory(prefix="chaos-bug-") as name:
+    with tempfile.TemporaryDirectory(prefix="chaos-bug-", ignore_cleanup_errors=True) as name:
         clone = Path(name) / "clone"
         subprocess.run(["git", "clone", "-q", "--local", str(ROOT), str(clone)], check=True)
         applied = apply(patch, clone)
