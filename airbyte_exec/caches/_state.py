@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,30 +54,30 @@ class SqlStateStore:
     def salt(self) -> bytes:
         """The key of the digests of configs in this store: made at random when the store is made."""
         if self._salt is None:
-            with self._connect() as registry:
+            with _store_errors("read"), self._connect() as registry:
                 self._salt = registry.info("salt")
 
         return self._salt
 
     def load(self, pair: Pair) -> Saved | None:
         """Return what is known of the pair, also where one of its keys is an alias of the saved one."""
-        with self._connect() as registry:
+        with _store_errors("read"), self._connect() as registry:
             return load(registry, pair)
 
     def saved_as(self, pair: Pair) -> Pair:
         """Return the pair with the keys that it is saved under: one of its own may be an alias."""
-        with self._connect() as registry:
+        with _store_errors("read"), self._connect() as registry:
             row = _find(_rows(registry, pair.source_name, pair.destination_name), pair)
             return pair if row is None else row.pair
 
     def commit(self, pair: Pair, changes: Changes) -> None:
         """Make the changes durable, all or none, before this returns."""
-        with self._connect() as registry, transaction(registry.connection):
+        with _store_errors("written"), self._connect() as registry, transaction(registry.connection):
             save(registry, pair, changes)
 
     def forget(self, pair: Pair, streams: Collection[StreamId] | None = None) -> None:
         """Forget the streams named, or the whole pair."""
-        with self._connect() as registry, transaction(registry.connection):
+        with _store_errors("written"), self._connect() as registry, transaction(registry.connection):
             row = _find(_rows(registry, pair.source_name, pair.destination_name), pair)
             mirrored = _mirror.read(registry, pair)
             names = mirrored if streams is None else {stream.name for stream in streams}
@@ -91,12 +91,25 @@ class SqlStateStore:
 
     def pairs(self) -> list[Pair]:
         """Return every pair that something is known of."""
-        with self._connect() as registry:
+        with _store_errors("read"), self._connect() as registry:
             own = [row.pair for row in _rows(registry)]
             named = {(pair.source_name, pair.destination_name) for pair in own}
             return own + [
                 pair for pair in _mirror.pairs(registry) if (pair.source_name, pair.destination_name) not in named
             ]
+
+
+@contextmanager
+def _store_errors(done: str) -> Iterator[None]:
+    """Raise what the database says as an error of a store, as a pump, which knows no database, expects it."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise PyAirbyteStateError(
+            message=f"The state in the cache cannot be {done}.", context={"reason": str(error)}
+        ) from error
 
 
 class transaction:  # noqa: N801 - reads as a noun in a `with`, as in every database library

@@ -163,7 +163,11 @@ class CacheStorage(abc.ABC):
 
     def journal_id(self) -> str:
         """Return the id of the journal: positions mean something within it alone."""
-        with self._open_made() as registry, transaction(registry.connection):
+        with (
+            database_errors("The cache could not be read."),
+            self._open_made() as registry,
+            transaction(registry.connection),
+        ):
             for source_name in {entry.source_name for entry in registry.streams()}:
                 known_streams(registry, source_name)
 

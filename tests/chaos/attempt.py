@@ -254,8 +254,12 @@ def _let_fail(faults: tuple[Fault, ...]) -> None:
         if isinstance(fault.when, dict) and "point" in fault.when:
             _stop_at(fault)
         elif fault.what == "clock_jump":
-            real, by = time.time, fault.how["by"]
-            time.time = lambda: real() + by
+            _jump(fault.how["by"])
+
+
+def _jump(seconds: float) -> None:
+    real = time.time
+    time.time = lambda: real() + seconds
 
 
 def _stop_at(fault: Fault) -> None:

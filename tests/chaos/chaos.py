@@ -1,7 +1,7 @@
 """Runs fault plans and checks what must hold (`docs/reliability.md`) after every attempt: `make chaos N=1000 SEED=1`.
 
-A plan runs in processes of its own: each attempt is a fork of this one, which has everything loaded. This process is made
-the foster parent of whatever an attempt leaves behind, so a process that is left cannot hide.
+A plan runs in processes of its own: each attempt is a fork of this one, which has everything loaded. This process is
+made the foster parent of whatever an attempt leaves behind, so a process that is left cannot hide.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class _Run:
 
     def through(self) -> None:
         """Run all attempts, until one breaks something."""
-        for self.round, part in enumerate(self.plan.rounds):
+        for number, part in enumerate(self.plan.rounds):
+            self.round = number
             for faults in (*part.attempts, ()):
                 self.number += 1
                 self._attempt(part, faults)
@@ -279,7 +280,7 @@ class _Run:
         slow = any(fault.kind.hangs for fault in faults)  # its limits are short: a busy machine may reach them
         if outcome == "success" and "fail" in musts:
             self._break("success.both", f"success in spite of {[fault.what for fault in struck]}: {report['text']}")
-        elif outcome not in ("success",) and musts <= {"succeed"} and not slow:
+        elif outcome != "success" and musts <= {"succeed"} and not slow:
             self._break("success.reached", f"{outcome} with {[fault.what for fault in struck]}: {report['text']}")
 
         if outcome == "success" and calls and (not calls[-1].saw_eof or calls[-1].unanswered):
@@ -378,7 +379,9 @@ class _Run:
                 self._break("records.once", f"{key}: {len(ids)} rows of {len(set(ids))} records")
 
         for name, ids in (self.report.get("rows") or {}).items():
-            has_states = "incremental" in self.plan.streams[0][2] and ("source", "states_never") not in self.outcome.struck
+            has_states = (
+                "incremental" in self.plan.streams[0][2] and ("source", "states_never") not in self.outcome.struck
+            )
             once = self.plan.strategy != "append" or has_states
             if set(ids) != set(range(1, part.records + 1)) or (once and len(ids) != part.records):
                 self._break("cache.once", f"{name}: {len(ids)} rows of {len(set(ids))} records, not {part.records}")

@@ -101,8 +101,12 @@ def _at_a_time(dice: random.Random, _shape: Any) -> Any:
 
 
 def _in_files(dice: random.Random, shape: Any) -> Any:
-    points = ["state_file.made", "state_file.written", "state_file.renamed", "state_file.writing"]
-    points = ["cache.rows", "cache.journal"] if shape.cached else [*points, "placement.file.opened"]
+    if shape.cached:
+        points = ["cache.rows", "cache.journal", "cache.begun", "cache.committing"]
+    else:
+        files = ("writing", "made", "written", "renamed")
+        points = ["run.told", "placement.file.opened", *(f"state_file.{name}" for name in files)]
+
     return {"point": dice.choice(points), "turn": dice.choice((1, 1, 2, 3))}
 
 

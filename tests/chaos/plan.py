@@ -106,7 +106,7 @@ class Plan:
 
 
 def draw(seed: int, *, kinds: Sequence[Kind] = KINDS) -> Plan:
-    """Draw a plan. Streams of one name in two namespaces are in most of them: names alone must not be taken for both."""
+    """Draw a plan. Most have streams of one name in two namespaces, which must not be taken for one."""
     dice = random.Random(seed)
     strategy, cached = dice.choice(STRATEGIES), dice.random() < 0.22
     state_type = dice.choice(STATE_TYPES)
