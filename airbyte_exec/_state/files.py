@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -167,7 +166,10 @@ class StateFile:
         folder = self.path.parent
         try:
             _crashpoints.reached("state_file.writing")
-            descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.", suffix=".new")
+            # One name for all: the lock is held, and what a killed process left there is written over.
+            new = folder / f".{self.path.name}.new"
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     _crashpoints.reached("state_file.made")
@@ -177,9 +179,9 @@ class StateFile:
                     os.fsync(file.fileno())
 
                 _crashpoints.reached("state_file.synced")
-                Path(name).replace(self.path)
+                new.replace(self.path)
             except BaseException:
-                Path(name).unlink(missing_ok=True)
+                new.unlink(missing_ok=True)
                 raise
 
             _crashpoints.reached("state_file.renamed")

@@ -270,7 +270,8 @@ class _Run:
             return
 
         for what in ("left", "threads"):
-            if report.get(what):
+            # Ctrl-C is raised at any instruction of the main thread, also of those that open or close something.
+            if report.get(what) and outcome != "interrupted":
                 self._break("left.descriptor" if what == "left" else "left.thread", f"{report[what]}")
 
         if any(fault.what == "two_at_once" for fault in faults):
@@ -365,6 +366,10 @@ class _Run:
         """After a success all is there, and with merge once."""
         if self.outcome.broken:
             return
+
+        halves = [path.name for path in (self.folder / "project").rglob("*.new")]
+        if halves:
+            self._break("left.file", f"{halves}")
 
         keys = {(name, namespace): part.records for name, namespace, _ in self.plan.streams}
         for text in lost(self.world, keys):

@@ -183,6 +183,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("destination", "exit_0_early", "fail", when=_early_in_write, steps=(_exit(0),), weight=2),
     Kind("destination", "slow_reader", "succeed", settings={"read_size": 2048, "read_delay": 0.01}),
     Kind("destination", "counts_wrong", "succeed", settings={"destination_stats": "wrong"}, weight=0.5),
+    Kind("destination", "echo_twice_and_death", "fail", when=lambda d, _s: {"state": d.randint(1, 4)},
+         steps=({"do": "signal", "signal": "SIGKILL"},), settings={"echo": "duplicate"}),
     _echo("reserialised", "succeed"), _echo("lossy", "succeed"), _echo("late", "succeed"),
     _echo("out_of_order", "succeed"), _echo("duplicate", "succeed"),
     _echo("skip", "succeed"), _echo("all_but_last", "fail"), _echo("never", "fail"), _echo("invented", "fail"),

@@ -224,3 +224,15 @@ def test_equal_configs_have_one_digest_and_it_depends_on_the_salt() -> None:
     assert config_digest(b"1", {"a": 1, "b": 2}) == config_digest(b"1", {"b": 2, "a": 1})
     assert config_digest(b"1", {"a": 1}) != config_digest(b"2", {"a": 1})
     assert config_digest(b"1", {"a": 1}) != config_digest(b"1", {"a": "1"})
+
+
+def test_what_a_killed_commit_left_is_gone_after_the_next(tmp_path: Path) -> None:
+    store = StateFile(tmp_path / "state.json")
+    store.commit(PAIR, Changes("STREAM", {A: StreamSaved(b"1")}))
+    left = tmp_path / ".state.json.new"
+    left.write_text("half of a comm", encoding="utf-8")
+
+    store.commit(PAIR, Changes("STREAM", {A: StreamSaved(b"2")}))
+
+    assert not left.exists()
+    assert store.load(PAIR) is not None
