@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import psutil
 
 START_LIMIT = 60.0
+NEEDED = 1 << 30  # bytes
 PATHS = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -69,22 +69,19 @@ class OwnEngine:
     def kill(self) -> None:
         """Kill it with all that it started, as a machine does that loses its power: nothing says goodbye."""
         assert self._process is not None
-        for process in self._mine():
-            with suppress(psutil.Error):
-                process.kill()
+        while found := self._mine():
+            for process in found:
+                with suppress(psutil.Error):
+                    process.kill()
+
+            psutil.wait_procs(found, timeout=1)  # they hold locks that the next one needs
 
         self._process.wait()
 
     def stop(self) -> None:
-        """End it."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(30)
-
-        for process in self._mine():
-            with suppress(psutil.Error):
-                process.kill()
+        """End it. It is killed: an orderly end takes seconds, and nothing of it is kept."""
+        if self._process is not None:
+            self.kill()
 
         for mounted in reversed(_mounts(self._folder)):
             subprocess.run(["umount", "--lazy", mounted], check=False, capture_output=True)
@@ -109,6 +106,9 @@ class OwnEngine:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 line = " ".join(process.cmdline())
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+
                 if mark in line and any(word in line.split()[0] for word in ("dockerd", "containerd")):
                     found.append(process)
 
@@ -120,10 +120,16 @@ def _mounts(folder: Path) -> list[str]:
         return [line.split()[1] for line in table if line.split()[1].startswith(str(folder))]
 
 
+def _place() -> str:
+    """Return a short path, since a socket's name has 107 bytes; in memory where there is room for two images."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > NEEDED else "/tmp"
+
+
 @contextmanager
 def own_engine(images: Iterable[str]) -> Iterator[OwnEngine]:
     """Yield an engine that has some images of the one of the environment."""
-    folder = Path(tempfile.mkdtemp(prefix="own-engine-", dir="/tmp"))  # a short path: sockets have names of 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="own-engine-", dir=_place()))
     engine = OwnEngine(folder)
     try:
         engine.start()

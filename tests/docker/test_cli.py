@@ -15,7 +15,7 @@ from docker_lab import expect_soon
 from mini import after_state, destination_config, source_config, step, write_config
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_TIMEOUT = 100
+RUN_TIMEOUT = 300
 
 
 class Shell:
@@ -166,6 +166,7 @@ def test_an_image_that_is_not_there_is_an_error_with_its_name(engine: Engine, sh
     assert error["connector"] == "source-nowhere"
 
 
+@pytest.mark.timeout(400)
 def test_the_examples_of_the_docs_run(engine: Engine, shell: Shell, source_faker_image: str) -> None:
     """The blocks that `tests/test_docs.py` leaves out, since they need an engine."""
     for page in ("docker.md", "command-line.md"):
