@@ -134,8 +134,7 @@ class DestinationSink:
         limit = self._session.options.limits.destination_write
         parts = [item.data if isinstance(item, Records) else item.line for item in items]
         try:
-            with anyio.fail_after(limit):
-                await self._session.child.write(*parts)
+            await self._session.child.write(*parts, limit=limit)
         except TimeoutError:
             raise self._session.error(
                 f"It took nothing of what was written to it for {limit:g} s.",

@@ -95,19 +95,23 @@ class Child:
         """Whether stdout was given up before its end: the child was stopped, or something it started held it."""
         return self._stdout.is_cut
 
-    async def write(self, *parts: bytes) -> None:
+    async def write(self, *parts: bytes, limit: float = float("inf")) -> None:
         """Write all parts to stdin; returns when the pipe took them: that is the back-pressure.
 
         A cancelled write may have written a part of them; then nothing that makes sense can follow.
 
+        Parameters:
+            limit: the seconds for which the child may take nothing; each byte that it takes begins them anew.
+
         Raises:
+            TimeoutError: the limit passed; a part may have been written.
             StdinClosed: the child closed its stdin, has exited or is being stopped, or `close_stdin` was called.
         """
         try:
             if self._stdin is None:
                 raise BrokenPipeError
 
-            await write_all(self._stdin, parts, may_write=self._may_write)
+            await write_all(self._stdin, parts, may_write=self._may_write, limit=limit)
         except BrokenPipeError:
             raise StdinClosed(context={"pid": self.pid}) from None
 

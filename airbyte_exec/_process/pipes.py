@@ -252,14 +252,18 @@ def _write_without_signal(fd: int, parts: Sequence[memoryview]) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-async def write_all(end: WriteEnd, parts: Sequence[bytes], *, may_write: Callable[[], bool]) -> None:
+async def write_all(
+    end: WriteEnd, parts: Sequence[bytes], *, may_write: Callable[[], bool], limit: float = float("inf")
+) -> None:
     """Write all parts; returns when the pipe took them.
 
     Parameters:
         may_write: asked before each turn, and after `end.wake()`.
+        limit: the seconds for which the pipe may take nothing; each byte that it takes begins them anew.
 
     Raises:
         BrokenPipeError: nobody reads any more, or `may_write` said no.
+        TimeoutError: the limit passed.
     """
     views = [memoryview(part) for part in parts if part]
     first = 0
@@ -270,7 +274,9 @@ async def write_all(end: WriteEnd, parts: Sequence[bytes], *, may_write: Callabl
 
         written = end.write_now(views[first : first + _IOV_MAX])
         if not written:
-            await end.wait()
+            deadline = anyio.current_time() + limit
+            if not await end.wait(deadline) and anyio.current_time() >= deadline and may_write():
+                raise TimeoutError
 
         while written:
             size = len(views[first])
