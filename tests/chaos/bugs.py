@@ -57,11 +57,11 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=3)
-    parser.add_argument("--only", default="", help="a part of the name of a patch")
+    parser.add_argument("--only", default="", help="parts of the names of patches, with commas between")
     given = parser.parse_args()
     missed = 0
     for patch in PATCHES:
-        if given.only in patch.stem:
+        if any(part in patch.stem for part in given.only.split(",")):
             found = find(patch, number=given.number, seed=given.seed, jobs=given.jobs)
             missed += found is None
             print(f"{patch.stem:40} {found or 'NOT FOUND'}", flush=True)

@@ -32,6 +32,7 @@ from plan import Fault, Plan, Round, draw
 from world import Call, World, echoed_states, look, lost, reads_up_to
 
 from airbyte_exec._state.files import StateFolder
+from airbyte_exec.exceptions import PyAirbyteStateError
 
 ATTEMPT_LIMIT = 90.0  # seconds of the slowest attempt, on a machine with other work
 GONE_LIMIT = 20.0  # seconds until nothing may be left
@@ -319,8 +320,13 @@ class _Run:
             return
 
         store = StateFolder(self.folder / "project" / ".cache" / "state")
-        for pair in store.pairs():
-            saved = store.load(pair)
+        try:
+            known = [store.load(pair) for pair in store.pairs()]
+        except PyAirbyteStateError as error:
+            self._break("state.readable", str(error))
+            return
+
+        for saved in known:
             assert saved is not None
             if self.plan.strategy != "replace":
                 for text in lost(self.world, reads_up_to(saved)):

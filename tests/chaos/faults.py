@@ -173,7 +173,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("source", "states_late", "succeed", settings={"state_every": 0}),
     Kind("source", "state_twice", "succeed", when=lambda d, _s: {"state": d.randint(1, 4)},
          steps=({"do": "repeat_state"},)),
-    Kind("source", "state_of_a_stranger", "succeed", when=lambda d, _s: {"state": d.randint(1, 4)},
+    Kind("source", "state_of_a_stranger", "either", when=lambda d, _s: {"state": d.randint(1, 4)},
          steps=({"do": "state", "stream": "ghost"}, {"do": "record", "stream": "ghost"})),
     Kind("source", "counts_wrong", "succeed", settings={"source_stats": "wrong"}, weight=0.5),
     *_of_both("destination", _in_write, _early_in_write),
