@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from airbyte_exec.conformance.checks import NotApplicableError
@@ -103,12 +103,13 @@ def _unknown() -> dict[str, Any]:
     }
 
 
-def state_of(run: Transcript, which: str = "last") -> list[Any]:
+def state_of(run: Transcript, which: str = "last", catalog: Mapping[str, Any] | None = None) -> list[Any]:
     """Return the document that goes on from where a read ended: the last state of each stream.
 
     Parameters:
         run: the read.
-        which: `last`, or `future`: the same with each time and number far ahead.
+        which: `last`, or `future`: the same with the values of the cursors far ahead.
+        catalog: the configured catalog, which tells the cursors.
 
     Raises:
         NotApplicableError: it wrote no state.
@@ -118,7 +119,15 @@ def state_of(run: Transcript, which: str = "last") -> list[Any]:
         raise NotApplicableError("the read before wrote no STATE")
 
     found = merged(states)
-    return [future(state) for state in found] if which == "future" else found
+    if which != "future":
+        return found
+
+    names = {path[-1] for each in (catalog or {"streams": []})["streams"] if (path := each.get("cursor_field"))}
+    ahead = [future(state, names) for state in found]
+    if ahead == found:
+        raise NotApplicableError("no state names a cursor that could be set far ahead")
+
+    return ahead
 
 
 def merged(states: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -137,23 +146,23 @@ def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in state.items() if name not in ("sourceStats", "destinationStats", "id")}
 
 
-def future(state: Any) -> Any:
-    """Return a state with each time and number in its values far ahead."""
+def future(state: Any, names: Collection[str], *, is_cursor: bool = False) -> Any:
+    """Return a state with the times and numbers of its cursors far ahead; all else in it stays.
+
+    Parameters:
+        names: the fields that are cursors.
+        is_cursor: the value is that of a cursor.
+    """
     if isinstance(state, dict):
-        return {
-            name: value if name in ("type", "stream_descriptor") else future(value) for name, value in state.items()
-        }
+        return {name: future(value, names, is_cursor=name in names) for name, value in state.items()}
 
     if isinstance(state, list):
-        return [future(value) for value in state]
+        return [future(value, names, is_cursor=is_cursor) for value in state]
 
-    if isinstance(state, bool) or state is None:
+    if not is_cursor or isinstance(state, bool) or state is None:
         return state
 
-    if isinstance(state, int | float):
-        return state + 10**9
-
-    return _future_text(str(state))
+    return state + 10**9 if isinstance(state, int | float) else _future_text(str(state))
 
 
 def _future_text(text: str) -> str:

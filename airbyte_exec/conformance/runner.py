@@ -177,7 +177,7 @@ class Bench:
                 command=wanted["command"],
                 config=config,
                 catalog=catalog,
-                state=self._state(wanted, done),
+                state=self._state(wanted, done, catalog),
                 time_limit=case.time_limit,
                 turn=wanted.get("turn", 0),
                 after=wanted.get("after", 0.0),
@@ -188,11 +188,11 @@ class Bench:
         await self._sample(case, given, done)
         return done
 
-    def _state(self, wanted: Any, done: Sequence[Transcript]) -> list[Any] | None:
+    def _state(self, wanted: Any, done: Sequence[Transcript], catalog: Any) -> list[Any] | None:
         if "state" not in wanted:
             return None
 
-        return inputs.state_of(done[wanted["state"]["of"]], wanted["state"].get("which", "last"))
+        return inputs.state_of(done[wanted["state"]["of"]], wanted["state"].get("which", "last"), catalog)
 
     async def _sample(self, case: Case, given: Given, done: list[Transcript]) -> None:
         """Read on from some of the states of the first run, where a case wants that."""
@@ -204,10 +204,15 @@ class Bench:
         every = max(1, len(states) // max(count, len(states) // 10))
         chosen = list(range(0, len(states), every))[: max(count, len(states) // 10)]
         given.facts["after"] = []
-        for index in chosen:
+
+        async def read_on(index: int) -> None:
             state = inputs.merged(states[: index + 1])
             job = Job(command="read", config=self.subject.config, catalog=given.configured[0], state=state)
             given.facts["after"].append((states[: index + 1], await self.lab.run(job)))
+
+        async with anyio.create_task_group() as tasks:
+            for index in chosen:
+                tasks.start_soon(read_on, index)
 
 
 def _checked(check: Check, given: Given) -> list[Finding]:

@@ -60,7 +60,7 @@ def test_a_connector_that_dies_at_once_breaks_the_first_rules_and_no_more(tmp_pa
     program.write_text("#!/bin/sh\necho no module named x >&2\nexit 3\n", encoding="utf-8")
     program.chmod(0o755)
     report = run(subject_of(f"path:{program}", config={}))
-    assert {result.case.code for result in report.broken} == {"SP1", "CK1", "DI1"}
+    assert {result.case.code for result in report.broken} == {"SP1", "CK1", "DI1", "RD9"}
     assert all("no module named x" in result.findings[0].message for result in report.broken)
 
 
