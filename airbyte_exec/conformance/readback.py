@@ -104,10 +104,21 @@ class Sql:
     default: str = ""
 
     def rows(self, name: str, namespace: str | None) -> list[Row]:
-        """Return the rows of the table; none where there is no such table."""
+        """Return the rows of the table; none where there is no such table.
+
+        Raises:
+            PyAirbyteInputError: the database cannot be reached, or nothing here speaks its language.
+        """
         import sqlalchemy as sa
 
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        try:
+            engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+            with engine.connect():
+                pass
+        except (ImportError, sa.exc.SQLAlchemyError) as error:
+            message = f"The rows cannot be read back: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            raise PyAirbyteInputError(message=message, guidance=_HINT) from error
+
         schema = namespace or self.default or None
         try:
             with engine.connect() as connection:

@@ -1,0 +1,110 @@
+"""A report in each of its forms: well-formed, true to the schema, and safe whatever a connector wrote."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from mini import SOURCE_MINI, source_config, step
+
+from airbyte_exec.cli import main
+from airbyte_exec.conformance import Report, reports, run, subject_of
+from airbyte_exec.protocol import resources
+
+NASTY = 'DEBUG <script>alert("x")</script> ]]> \x1b[31m \x00 %0A ::error::'
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    config = source_config(script=[step("noise", {"record": 5}, text=NASTY)], emitted_at="now")
+    return run(subject_of(f"path:{SOURCE_MINI}", config=config), rules="spec.*,image.user,read.lines,read.answer")
+
+
+def test_the_json_report_fits_its_schema(report: Report) -> None:
+    document = json.loads(reports.render(report, "json"))
+    assert [error.message for error in resources.validator("conformance_report").iter_errors(document)] == []
+    assert document["exit_code"] == 1
+    assert document["counts"]["fail"] == 1
+
+
+def test_junit_has_a_test_for_each_rule(report: Report) -> None:
+    root = ET.fromstring(reports.render(report, "junit"))
+    assert {case.get("name") for case in root.iter("testcase")} == {result.case.id for result in report.results}
+    (failure,) = root.iter("failure")
+    assert failure.get("type") == "RD10"
+    assert "<script>" in (failure.text or "")
+    assert len(list(root.iter("skipped"))) == report.counts["skip"]
+
+
+def test_sarif_names_each_rule_and_each_breach(report: Report) -> None:
+    (found,) = json.loads(reports.render(report, "sarif"))["runs"]
+    assert {rule["id"] for rule in found["tool"]["driver"]["rules"]} == {result.case.id for result in report.results}
+    assert {(result["ruleId"], result["level"]) for result in found["results"]} == {("read.lines", "error")}
+
+
+def test_an_annotation_is_one_line_whatever_the_evidence_holds(report: Report) -> None:
+    (line,) = reports.render(report, "github").splitlines()
+    assert line.startswith("::error title=read.lines (RD10)::")
+    assert "%250A" in line
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_page_stands_alone_and_runs_nothing(report: Report) -> None:
+    page = Page()
+    page.feed(reports.render(report, "html"))
+    tags = [tag for tag, _ in page.tags]
+    assert "script" not in tags
+    assert not {"link", "img", "iframe"} & set(tags)
+    assert {attrs.get("id") for _, attrs in page.tags} >= {result.case.id for result in report.results}
+    marks = [attrs for tag, attrs in page.tags if tag == "i"]
+    assert "stray" in {attrs["class"] for attrs in marks}
+    assert "RECORD" in {attrs["class"] for attrs in marks}
+
+
+def test_the_table_shows_the_line_the_reason_and_the_command(report: Report) -> None:
+    text = reports.render(report, "table")
+    assert "fail: read.lines (RD10)" in text
+    assert "it is no image" in text
+    assert "by hand: " in text
+
+
+def arguments(folder: Path, *more: str, **config: object) -> list[str]:
+    path = folder / "config.json"
+    path.write_text(json.dumps(source_config(emitted_at="now") | config), encoding="utf-8")
+    return ["conformance", f"path:{SOURCE_MINI}", "--config", str(path), "-q", *more]
+
+
+def test_the_exit_code_tells_whether_all_rules_are_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(tmp_path, "--rules", "RD11")) == 0
+    assert main(arguments(tmp_path, "--rules", "RD11", source_stats="wrong")) == 1
+    assert main(arguments(tmp_path, "--rules", "no.such-rule")) == 2
+    assert main(["conformance"]) == 2
+    assert main(arguments(tmp_path, "--report", "word=x")) == 2
+    assert "read.counts" in capfd.readouterr().out
+
+
+def test_a_known_failure_passes_and_a_stale_one_does_not(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    known = tmp_path / "known.json"
+    known.write_text('["read.counts"]', encoding="utf-8")
+    baseline = ("--rules", "RD11", "--baseline", str(known))
+    assert main(arguments(tmp_path, *baseline, source_stats="wrong")) == 0
+    assert main(arguments(tmp_path, *baseline)) == 1
+    assert "stale: the baseline names read.counts" in capfd.readouterr().out
+
+
+def test_reports_are_written_beside_what_is_printed(tmp_path: Path) -> None:
+    page, xml = tmp_path / "r.html", tmp_path / "r.xml"
+    assert main(arguments(tmp_path, "--rules", "SP1", "--report", f"html={page}", "--report", f"junit={xml}")) == 0
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert ET.parse(xml).getroot().tag == "testsuites"

@@ -1,0 +1,78 @@
+"""What a command wrote, as a test of one's own sees it: no line is just gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from airbyte_exec.conformance.cases import load_cases
+from airbyte_exec.conformance.checks import Given, image
+from airbyte_exec.conformance.subject import Subject
+from airbyte_exec.conformance.transcript import Transcript, read_line
+from airbyte_exec.executors import NoOpExecutor
+
+CATALOG = b'{"type":"CATALOG","catalog":{"streams":[]}}'
+
+
+def transcript(*lines: bytes, exit_code: int = 0, stderr: tuple[str, ...] = ()) -> Transcript:
+    found = [line for number, raw in enumerate(lines, 1) if (line := read_line(number, raw, 0.0)) is not None]
+    return Transcript(command="read", lines=found, exit_code=exit_code, stderr=list(stderr))
+
+
+def test_what_is_no_message_is_a_log_of_the_level_info() -> None:
+    run = transcript(
+        b"plain text", b'{"type":"LOG","log":{"level":"WARN","message":"m"}}', b'{"type":"RECORD"}', b"\xff"
+    )
+    assert [log["level"] for log in run.logs] == ["WARN", "INFO", "INFO", "INFO"]
+    assert [line.number for line in run.strays] == [1, 3, 4]
+
+
+def test_an_end_by_an_error_that_told_none_is_a_trace_error() -> None:
+    run = transcript(exit_code=1, stderr=("Traceback …", "KeyError: 'x'"))
+    (error,) = run.trace_errors
+    assert error["message"] == "KeyError: 'x'"
+    assert transcript().trace_errors == []
+
+
+@pytest.mark.parametrize("lines", [(), (CATALOG, CATALOG)])
+def test_there_must_be_exactly_one_catalog(lines: tuple[bytes, ...]) -> None:
+    with pytest.raises(ValueError, match="exactly one"):
+        _ = transcript(*lines).catalog
+
+
+def test_the_one_catalog_is_given() -> None:
+    assert transcript(CATALOG).catalog == {"streams": []}
+
+
+GOOD_IMAGE = {
+    "Os": "linux",
+    "Architecture": "amd64",
+    "Config": {
+        "Entrypoint": ["python", "/airbyte/main.py"],
+        "Env": ["AIRBYTE_ENTRYPOINT=python /airbyte/main.py"],
+        "Labels": {"io.airbyte.name": "airbyte/source-x", "io.airbyte.version": "1.0.0"},
+    },
+    "Probe": {"uid": "1000", "writable": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("", {}),
+        ("IM1", {"Config": GOOD_IMAGE["Config"] | {"Env": []}}),
+        ("IM1", {"Config": GOOD_IMAGE["Config"] | {"Env": ["AIRBYTE_ENTRYPOINT=python main.py"]}}),
+        ("IM2", {"Config": GOOD_IMAGE["Config"] | {"Labels": None}}),
+        ("IM3", {"Probe": {"uid": "0", "writable": True}}),
+        ("IM3", {"Probe": {"uid": "1000", "writable": False}}),
+        ("IM3", {"Architecture": "arm64"}),
+    ],
+)
+def test_an_image_is_judged_by_what_the_engine_says_of_it(code: str, change: dict[str, object]) -> None:
+    subject = Subject(executor=NoOpExecutor("source-x"), kind="source")
+    checks = {"IM1": image.entrypoint, "IM2": image.labels, "IM3": image.user}
+    broken = {
+        case.code
+        for case in load_cases()
+        if case.code in checks and list(checks[case.code](Given(case=case, subject=subject, image=GOOD_IMAGE | change)))
+    }
+    assert broken == ({code} if code else set())
