@@ -33,6 +33,7 @@ class ReadBack(Protocol):
 
     def rows(self, name: str, namespace: str | None) -> list[Row]:
         """Return the rows of a stream; none where there is nothing of it."""
+        ...
 
 
 def read_back(text: str, *, namespace: str = "") -> ReadBack:
@@ -110,12 +111,13 @@ class Sql:
             PyAirbyteInputError: the database cannot be reached, or nothing here speaks its language.
         """
         import sqlalchemy as sa
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             engine = sa.create_engine(self.url, poolclass=sa.NullPool)
             with engine.connect():
                 pass
-        except (ImportError, sa.exc.SQLAlchemyError) as error:
+        except (ImportError, SQLAlchemyError) as error:
             message = f"The rows cannot be read back: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
             raise PyAirbyteInputError(message=message, guidance=_HINT) from error
 
@@ -125,7 +127,7 @@ class Sql:
                 quoted = ".".join(_quoted(part) for part in (schema, name) if part)
                 found = connection.exec_driver_sql(f"SELECT * FROM {quoted}")  # noqa: S608 - quoted
                 return [_row(dict(row._mapping)) for row in found]
-        except sa.exc.SQLAlchemyError:
+        except SQLAlchemyError:
             return []
         finally:
             engine.dispose()
