@@ -79,7 +79,7 @@ def entry_of(pair: Pair, saved: Saved) -> dict[str, Any]:
         "destination": pair.destination_name,
         "source_key": pair.source_key,
         "destination_key": pair.destination_key,
-        "aliases": sorted(saved.aliases),
+        "aliases": list(saved.aliases),
         "last_updated": saved.last_updated,
         "kind": saved.kind,
         "document": _text(saved.document),
@@ -108,7 +108,7 @@ def saved_of(entry: dict[str, Any]) -> Saved:
         fields = {name: known[name] for name in known if name not in ("name", "namespace", "state")}
         streams[stream] = StreamSaved(state=_bytes(known["state"]), **fields)
 
-    return Saved(entry["kind"], streams, _bytes(entry["document"]), frozenset(entry["aliases"]), entry["last_updated"])
+    return Saved(entry["kind"], streams, _bytes(entry["document"]), tuple(entry["aliases"]), entry["last_updated"])
 
 
 def _text(state: bytes | None) -> str | None:

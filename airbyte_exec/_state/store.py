@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from airbyte_exec.types import StreamId
 
 StateKind = Literal["STREAM", "GLOBAL", "LEGACY"]
+
+MOST_ALIASES = 50
+"""How many configs that connectors made are known of a pair: a token that is renewed at each run makes one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,15 @@ class Saved:
         kind: what kind of state the source sends; None while it has sent none.
         streams: by stream. With GLOBAL and LEGACY state their `state` is None and the rest is true all the same.
         document: the JSON text of the `global` object (GLOBAL) or of `data` (LEGACY), as the source wrote it.
-        aliases: digests of configs that the connectors themselves made of the one that the user gave.
+        aliases: digests of configs that the connectors themselves made of the one that the user gave, the newest last;
+            `MOST_ALIASES` are kept.
         last_updated: seconds since the epoch.
     """
 
     kind: StateKind | None = None
     streams: Mapping[StreamId, StreamSaved] = field(default_factory=dict)
     document: bytes | None = None
-    aliases: frozenset[str] = frozenset()
+    aliases: tuple[str, ...] = ()
     last_updated: float = 0.0
 
 
@@ -89,7 +93,7 @@ class Changes:
     kind: StateKind | None = None
     streams: Mapping[StreamId, StreamSaved] = field(default_factory=dict)
     document: bytes | None = None
-    aliases: frozenset[str] = frozenset()
+    aliases: Collection[str] = ()
 
 
 class StateStore(Protocol):
@@ -147,6 +151,12 @@ def merge_changes(saved: Saved | None, changes: Changes, *, now: float) -> Saved
         kind=kind,
         streams=streams,
         document=None if kind == "STREAM" else document or None,
-        aliases=before.aliases | changes.aliases,
+        aliases=_newest([*before.aliases, *changes.aliases]),
         last_updated=now,
     )
+
+
+def _newest(aliases: Sequence[str]) -> tuple[str, ...]:
+    """Return the aliases that are kept, each once, where it came last."""
+    once = list(dict.fromkeys(reversed(aliases)))[:MOST_ALIASES]
+    return tuple(reversed(once))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from airbyte_exec._engine.options import WriteOptions
 from airbyte_exec._engine.plan import Begun, SyncPlan, plan_sync
 from airbyte_exec._engine.transfer import Transfer
 from airbyte_exec._state.pair import PairState, open_pair
-from airbyte_exec._state.store import Saved, StateStore
+from airbyte_exec._state.store import Saved, StateStore, StreamSaved
 from airbyte_exec.aio._alone import Alone
 from airbyte_exec.aio._outcome import with_result, write_result
 from airbyte_exec.aio._prepare import following_configs, prepare_destination, rename_catalog
@@ -76,10 +77,12 @@ class ReplayFlow:
             if not self.prepared:
                 await prepare_destination(self.destination, check=self.options.check)
 
-            journal = await anyio.to_thread.run_sync(self.read_result.cache.journal_id)
-            saved = _of_journal(await state.load(), journal)
+            journal = await anyio.to_thread.run_sync(_journal_of, self.read_result.cache, self.read_result.source_name)
+            known = await state.load()
+            replaced = {stream for stream, entry in _streams(known).items() if journal.replaced_since(stream, entry)}
+            catalog = _refreshing(await self._catalog(), replaced)
             now_ms = round(time.time() * 1000)
-            plan = plan_sync(await self._catalog(), saved, now_ms=now_ms, begun=self.begun.write)
+            plan = plan_sync(catalog, _of_journal(known, journal), now_ms=now_ms, begun=self.begun.write)
             return await self._write(plan, state, journal)
 
     async def _catalog(self) -> CatalogPlan:
@@ -95,13 +98,13 @@ class ReplayFlow:
             connector_name=source_name,
         )
 
-    async def _write(self, plan: SyncPlan, state: PairState, journal: str) -> WriteResult:
+    async def _write(self, plan: SyncPlan, state: PairState, journal: _Journal) -> WriteResult:
         source_name, destination = self.read_result.source_name, self.destination
         after: dict[StreamId, int] = {}
         for stream, saved in plan.templates.items():
             fresh = saved.minimum_generation_id > 0 and stream not in plan.continued
             position = None if fresh else saved.position
-            plan.templates[stream] = replace(saved, journal=journal, position=position)
+            plan.templates[stream] = replace(saved, journal=journal.of(stream), position=position)
             if position is not None:
                 after[stream] = position
 
@@ -140,13 +143,53 @@ def _catalog_of(cache: CacheBase, source_name: str) -> AirbyteCatalog:
     return AirbyteCatalog(streams=streams)
 
 
-def _of_journal(saved: Saved | None, journal: str) -> Saved | None:
+@dataclass(frozen=True, slots=True)
+class _Journal:
+    """The journal of a cache, and the generation of each of its streams: a position counts in one of them.
+
+    Parameters:
+        name: the journal's id.
+        generations: the generation of the rows that each stream has.
+    """
+
+    name: str
+    generations: Mapping[StreamId, int]
+
+    def of(self, stream: StreamId) -> str:
+        """Return what a position of a stream is said to count in."""
+        generation = self.generations.get(stream)
+        return self.name if generation is None else f"{self.name}/{generation}"
+
+    def replaced_since(self, stream: StreamId, saved: StreamSaved) -> bool:
+        """Say whether the rows of a stream took the place of those that the destination was sent."""
+        name, slash, generation = (saved.journal or "").partition("/")
+        return bool(slash) and name == self.name and generation != str(self.generations.get(stream))
+
+
+def _journal_of(cache: CacheBase, source_name: str) -> _Journal:
+    entries = cache.stream_entries(source_name)
+    return _Journal(cache.journal_id(), {stream: entry.generation_id for stream, entry in entries.items()})
+
+
+def _streams(saved: Saved | None) -> Mapping[StreamId, StreamSaved]:
+    return {} if saved is None else saved.streams
+
+
+def _refreshing(catalog: CatalogPlan, streams: Collection[StreamId]) -> CatalogPlan:
+    """Let streams be sent anew, as a generation that takes the place of the old ones."""
+    plans = (replace(plan, refresh=True) if plan.stream in streams else plan for plan in catalog.streams)
+    return replace(catalog, streams=tuple(plans))
+
+
+def _of_journal(saved: Saved | None, journal: _Journal) -> Saved | None:
     """Return what is known, without positions in another journal: those mean nothing in this one."""
     if saved is None:
         return None
 
     streams = {
-        stream: known if known.journal == journal else replace(known, journal=journal, position=None)
+        stream: known
+        if (known.journal or "").partition("/")[0] == journal.name
+        else replace(known, journal=journal.of(stream), position=None)
         for stream, known in saved.streams.items()
     }
     return replace(saved, streams=streams)

@@ -227,7 +227,7 @@ def _row(values: Sequence[Any]) -> _Row:
             message="The state in the cache cannot be read.", context={"source": source, "destination": destination}
         ) from error
 
-    saved = Saved(kind, known, _bytes(document), frozenset(json.loads(aliases)), last_updated)
+    saved = Saved(kind, known, _bytes(document), tuple(json.loads(aliases)), last_updated)
     return _Row(Pair(source, destination, source_key, destination_key), saved, json.loads(mirrored))
 
 
@@ -251,7 +251,7 @@ def _insert(registry: Registry, row: _Row) -> None:
         f"INSERT INTO {registry.named(EXEC_STATE)} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, to_timestamp(?))",
         [
             *(pair.destination_name, pair.source_name, pair.source_key, pair.destination_key),
-            *(_prefix(registry, pair), saved.kind, _text(saved.document), json.dumps(sorted(saved.aliases))),
+            *(_prefix(registry, pair), saved.kind, _text(saved.document), json.dumps(saved.aliases)),
             *(_streams_text(saved), json.dumps(row.mirrored), saved.last_updated),
         ],
     )

@@ -191,3 +191,22 @@ def test_states_are_durable_in_a_cache_while_the_read_runs(lab: Lab, cache: Duck
     lab.write(source, cache=cache, on_progress=look)
 
     assert 3 in seen
+
+
+def test_a_destination_is_told_that_a_stream_was_replaced_in_the_cache_meanwhile(lab: Lab) -> None:
+    cache = DuckDBCache(lab.folder / "replaced.duckdb")
+    destination = lab.destination()
+    destination.write(lab.source(streams=[stream(records=20)]), cache=cache, check=False)
+    before = lab.written.catalog["streams"][0]["generation_id"]
+
+    read = lab.source(streams=[stream(records=20)]).read(cache, streams="*", force_full_refresh=True)
+    destination.write(read, check=False)
+
+    told = lab.written.catalog["streams"][0]
+    assert told["generation_id"] == told["minimum_generation_id"] > before
+    assert len(lab.written.records()["users"]) == 20
+    destination.write(read, check=False)
+    told = lab.written.catalog["streams"][0]
+    assert told["minimum_generation_id"] == 0
+    assert lab.written.messages("RECORD") == []
+    cache.close()

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_exec._state.files import StateFile, StateFolder
-from airbyte_exec._state.store import Changes, Pair, StateStore, StreamSaved, config_digest
+from airbyte_exec._state.store import MOST_ALIASES, Changes, Pair, StateStore, StreamSaved, config_digest
 from airbyte_exec.exceptions import PyAirbyteStateError
 from airbyte_exec.types import StreamId
 
@@ -53,7 +53,7 @@ def test_a_commit_changes_only_what_it_names(store: StateStore) -> None:
     found = store.load(PAIR)
 
     assert found is not None
-    assert (found.kind, found.aliases) == ("STREAM", {"x"})
+    assert (found.kind, found.aliases) == ("STREAM", ("x",))
     assert {stream: known.state for stream, known in found.streams.items()} == {A: b"1", B: b"2"}
 
 
@@ -236,3 +236,16 @@ def test_what_a_killed_commit_left_is_gone_after_the_next(tmp_path: Path) -> Non
 
     assert not left.exists()
     assert store.load(PAIR) is not None
+
+
+def test_of_the_configs_that_a_connector_makes_the_newest_are_kept(store: StateStore) -> None:
+    for number in range(MOST_ALIASES + 20):
+        store.commit(PAIR, Changes(aliases=(f"s{number}", "again")))
+
+    found = store.load(PAIR)
+
+    assert found is not None
+    assert len(found.aliases) == MOST_ALIASES
+    assert found.aliases[-2:] == (f"s{MOST_ALIASES + 19}", "again")
+    assert store.load(Pair("source-x", "destination-y", f"s{MOST_ALIASES + 19}", "d1")) is not None
+    assert store.load(Pair("source-x", "destination-y", "s2", "d1")) is None
