@@ -251,7 +251,7 @@ def join(first: Changes, second: Changes) -> Changes:
         second.kind or first.kind,
         {**first.streams, **second.streams},
         second.document if second.document is not None else first.document,
-        (*first.aliases, *second.aliases),
+        first.aliases | second.aliases,
     )
 
 

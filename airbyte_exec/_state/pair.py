@@ -70,7 +70,7 @@ class PairState:
     async def add_alias(self, config: Mapping[str, Any]) -> None:
         """Note that a connector made this config of the one that the user gave: it keeps the state."""
         if self._store is not None:
-            await self.commit(Changes(aliases=(config_digest(self._salt, config),)))
+            await self.commit(Changes(aliases=frozenset({config_digest(self._salt, config)})))
 
 
 async def open_pair(

@@ -93,7 +93,7 @@ class Changes:
     kind: StateKind | None = None
     streams: Mapping[StreamId, StreamSaved] = field(default_factory=dict)
     document: bytes | None = None
-    aliases: Collection[str] = ()
+    aliases: frozenset[str] = frozenset()
 
 
 class StateStore(Protocol):
@@ -151,7 +151,7 @@ def merge_changes(saved: Saved | None, changes: Changes, *, now: float) -> Saved
         kind=kind,
         streams=streams,
         document=None if kind == "STREAM" else document or None,
-        aliases=_newest([*before.aliases, *changes.aliases]),
+        aliases=_newest([*before.aliases, *sorted(changes.aliases)]),
         last_updated=now,
     )
 
