@@ -73,6 +73,19 @@ class Confirming:
 
         self._progress.states_committed += states
 
+    def note(self, state: State, wire: State | None, error: MakeError) -> None:
+        """Note a state that is about to be sent; one that is refused is not waited for.
+
+        Raises:
+            AirbyteConnectorError: the source's own count differs from ours, and that is to be an error.
+        """
+        mismatch = self._ledger.saw_state(state, wire)
+        try:
+            self.compare(mismatch, error)
+        except PyAirbyteError:
+            self._ledger.withdraw(state)
+            raise
+
     def compare(self, mismatch: CountMismatch | None, error: MakeError) -> None:
         """Warn of a difference between two counts, or raise it, as it is wanted.
 

@@ -140,22 +140,33 @@ class Pump:
             await self._collected.wait()
 
     async def _forward(self) -> None:
-        progress, streams = self._progress, self._progress.streams
-        progress.phase, progress.waiting_for = "reading", "source"
+        self._progress.phase, self._progress.waiting_for = "reading", "source"
         self._notify()
         async with aclosing(self._feed.batches()) as batches:
             async for items in batches:
-                kept = [item for item in map(self._route.admit, items) if item is not None]
-                if kept:
-                    wire = [self._pass(item) for item in kept]
-                    progress.waiting_for = "destination"
-                    self._is_sending = True
-                    await self._sink.send(wire)
-                    self._is_sending = False
-                    _count_delivered(streams, kept)
-                    progress.waiting_for = "source"
+                if kept := [item for item in map(self._route.admit, items) if item is not None]:
+                    await self._send(kept)
 
                 self._notify()
+
+    async def _send(self, items: list[Records | State]) -> None:
+        wire: list[Records | State] = []
+        refusal: PyAirbyteError | None = None
+        for item in items:
+            try:
+                wire.append(self._pass(item))
+            except PyAirbyteError as error:
+                refusal = error  # what came before it is good
+                break
+
+        self._progress.waiting_for = "destination"
+        self._is_sending = True
+        await self._sink.send(wire)
+        self._is_sending = False
+        _count_delivered(self._progress.streams, items[: len(wire)])
+        self._progress.waiting_for = "source"
+        if refusal is not None:
+            raise refusal
 
     def _pass(self, item: Records | State) -> Records | State:
         """Note an item that is about to be sent, and return it under the names that the sink sees."""
@@ -171,10 +182,9 @@ class Pump:
 
     def _pass_state(self, state: State) -> Records | State:
         wire = self._route.rename(state)
-        mismatch = self._ledger.saw_state(state, wire if isinstance(wire, State) else None)
+        self.confirming.note(state, wire if isinstance(wire, State) else None, self._feed.error)
         self._progress.states_sent += 1
         self._progress.bytes_read += len(state.line)
-        self.confirming.compare(mismatch, self._feed.error)
         return wire
 
     async def _end_well(self) -> None:
@@ -283,10 +293,7 @@ class Pump:
 
 def _count_delivered(streams: dict[StreamId, StreamProgress], items: list[Records | State]) -> None:
     for item in items:
-        if isinstance(item, State):
-            continue
-
-        for stream, count in item.counts.items():
+        for stream, count in item.counts.items() if isinstance(item, Records) else ():
             entry = streams[stream]
             entry.delivered += count
             entry.status = "running"

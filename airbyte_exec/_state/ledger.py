@@ -130,6 +130,11 @@ class Ledger:
 
         return CountMismatch("source", scope, counted, state.source_count)
 
+    def withdraw(self, state: State) -> None:
+        """Forget the state that was noted last: it was not sent."""
+        self._pending[_scope(state)].pop()
+        self.sent_states -= 1
+
     def echoed(self, echo: State) -> Echo:
         """Take a state that the destination gave back.
 

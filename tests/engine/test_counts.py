@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from mini import after_record, step, stream
-from syncs import Lab
+from syncs import SHORT, Lab
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec.types import StreamId
+
+PATIENT = replace(SHORT, acknowledge=3600.0)
+"""A state that is not sent is not waited for: a test with this would not come to its end."""
 
 
 @pytest.mark.parametrize("stats", ["right", "int", "none"])
@@ -34,10 +39,19 @@ def test_a_wrong_count_of_the_destination_is_warned_of(lab: Lab) -> None:
 
 
 def test_a_wrong_count_of_the_source_may_be_an_error(lab: Lab) -> None:
-    error = lab.failure(lab.source(source_stats="wrong"), on_count_mismatch="fail")
+    error = lab.failure(lab.source(source_stats="wrong"), on_count_mismatch="fail", limits=PATIENT)
 
     assert isinstance(error, exc.AirbyteConnectorReadError)
     assert "11" in str(error)
+    assert error.result.states_sent == 0
+
+
+def test_what_came_before_a_wrong_count_is_kept(lab: Lab) -> None:
+    loses = [step("drop_records", after_record(12), count=3)]
+    error = lab.failure(lab.source(script=loses), on_count_mismatch="fail", limits=PATIENT)
+
+    assert (error.result.states_sent, error.result.states_committed) == (1, 1)
+    assert lab.cursor() == 10
 
 
 def test_a_wrong_count_of_the_destination_may_be_an_error(lab: Lab) -> None:
