@@ -41,6 +41,7 @@ class LineDecoder:
         self._max_line = max_line
         self._pending: list[bytes] = []
         self._pending_size = 0
+        self._late: LineTooLongError | None = None  # raised when the items before it have been returned
         self.lines = 0
         """How many lines were seen."""
 
@@ -48,8 +49,11 @@ class LineDecoder:
         """Take the next bytes and return the items that they complete.
 
         Raises:
-            LineTooLongError: a line passed the bound. The lines before it in the same chunk are not returned.
+            LineTooLongError: a line passed the bound. The items before it were returned first.
         """
+        if self._late is not None:
+            raise self._late
+
         end = chunk.rfind(b"\n") + 1
         if not end:
             self._keep(chunk)
@@ -64,18 +68,31 @@ class LineDecoder:
         block = chunk if whole else b"".join((*self._pending, memoryview(chunk)[:end]))
         self._pending.clear()
         self._pending_size = 0
-        if len(block) > self._max_line:
-            self._check_lines(block)
-
-        items, number = items_of(block, self.lines)
+        long = self._long_line(block) if len(block) > self._max_line else None
+        items, number = items_of(block if long is None else block[:long], self.lines)
         self.lines += number
-        if end < len(chunk):
-            self._keep(chunk[end:])
+        if long is not None:
+            self._late = self._too_long(self.lines + 1, [block[long : long + _HEAD_KEPT]])
+        elif end < len(chunk):
+            try:
+                self._keep(chunk[end:])
+            except LineTooLongError as error:
+                self._late = error
+
+        if self._late is not None and not items:
+            raise self._late
 
         return items
 
     def end(self) -> list[Item]:
-        """Return what the bytes after the last newline are: a whole message counts, half a message is malformed."""
+        """Return what the bytes after the last newline are: a whole message counts, half a message is malformed.
+
+        Raises:
+            LineTooLongError: the line before passed the bound.
+        """
+        if self._late is not None:
+            raise self._late
+
         self._pending.append(b"\n")
         line = b"".join(self._pending)
         self._pending.clear()
@@ -96,14 +113,17 @@ class LineDecoder:
         if self._pending_size > self._max_line:
             raise self._too_long(self.lines + 1, self._pending)
 
-    def _check_lines(self, block: bytes) -> None:
-        line_no, start = self.lines + 1, 0
+    def _long_line(self, block: bytes) -> int | None:
+        """Return where the first line begins that passes the bound."""
+        start = 0
         while start < len(block):
             end = block.find(b"\n", start)
             if end - start > self._max_line:
-                raise self._too_long(line_no, [block[start : start + _HEAD_KEPT]])
+                return start
 
-            line_no, start = line_no + 1, end + 1
+            start = end + 1
+
+        return None
 
     def _too_long(self, line_no: int, pieces: list[bytes]) -> LineTooLongError:
         head = b"".join(piece[:_HEAD_KEPT] for piece in pieces[:_HEAD_KEPT])[:_HEAD_KEPT].partition(b"\n")[0]

@@ -171,6 +171,25 @@ def test_a_line_past_the_bound_is_an_error_however_it_comes(size: int) -> None:
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
 
 
+@pytest.mark.parametrize("size", [1, 3, 11, 1000])
+@pytest.mark.parametrize("rest", [b"c" * 50 + b"\nd\n", b"c" * 50])
+def test_what_came_before_a_line_past_the_bound_is_taken(size: int, rest: bytes) -> None:
+    output = b"a\nb\n" + rest
+    decoder = LineDecoder(max_line=20)
+    found = []
+
+    def take() -> None:
+        for start in range(0, len(output), size):
+            found.extend(decoder.feed(output[start : start + size]))
+
+        found.extend(decoder.end())
+
+    with pytest.raises(LineTooLongError, match="line 3 "):
+        take()
+
+    assert found == [Noise(b"a\n", "line.text"), Noise(b"b\n", "line.text")]
+
+
 def test_many_lines_at_the_bound_are_taken_in_one_chunk() -> None:
     decoder = LineDecoder(max_line=5)
 

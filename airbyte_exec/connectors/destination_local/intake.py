@@ -70,8 +70,7 @@ class Intake:
         while chunk := self._read():
             self._take(chunk)
 
-        for item in self._decoder.end():
-            self._take_item(item)
+        self._take(None)
 
         self._flush()
         self._say_what_was_ignored()
@@ -87,9 +86,10 @@ class Intake:
 
         return os.read(0, _READ_BYTES)
 
-    def _take(self, chunk: bytes) -> None:
+    def _take(self, chunk: bytes | None) -> None:
+        """Take a chunk of stdin, or its end."""
         try:
-            items = self._decoder.feed(chunk)
+            items = self._decoder.end() if chunk is None else self._decoder.feed(chunk)
         except LineTooLongError as error:
             raise DestinationFailure(message=f"stdin: {error}.") from error
 
