@@ -75,12 +75,10 @@ def _matches_elsewhere(pattern: object, text: str) -> bool:
             env={},
         )
     except subprocess.TimeoutExpired:
-        ended = False
-    else:
-        ended = done.returncode == 0
+        done = None
 
-    if not ended:
-        raise EndlessPatternError(pattern, f"was not matched within {MATCH_LIMIT:g} s") from None
+    if done is None or done.returncode != 0:
+        raise EndlessPatternError(pattern, f"was not matched within {MATCH_LIMIT:g} s")
 
     return done.stdout.strip() == b"1"
 

@@ -19,7 +19,7 @@ class DestinationFailure(exc.AirbyteConnectorWriteError):
     """
 
     connector_name: str | None = "destination-local"
-    failure_type: FailureType = "system_error"
+    failure_type: FailureType = "system_error"  # pyright: ignore[reportIncompatibleVariableOverride] - never another
 
     def said(self) -> str:
         """Return what the user reads: the sentence, and the hint where there is one."""
