@@ -15,9 +15,27 @@ from typing import Any
 
 import mini
 import pytest
+from forks import Forks
 
 SOURCE = f"path:{mini.SOURCE_MINI}"
 DESTINATION = f"path:{mini.DESTINATION_MINI}"
+FORKS = Forks(
+    "airbyte_exec.cli:main",
+    (
+        "duckdb",
+        "jsonschema",
+        "orjson",
+        "yaml",
+        "zoneinfo",
+        "airbyte_exec.aio._flows",
+        "airbyte_exec.aio._items",
+        "airbyte_exec.aio._lines",
+        "airbyte_exec.caches.duckdb",
+        "airbyte_exec.cli._connectors",
+        "airbyte_exec.executors",
+    ),
+)
+"""What runs commands to their end; the others are started as a user starts them."""
 TIMEOUT = 100  # seconds; far more than a run takes on a busy machine
 
 
@@ -55,18 +73,10 @@ class CommandLine:
         }
         return {**kept, "HOME": home, "XDG_STATE_HOME": home, "AIRBYTE_PROJECT_DIR": str(self.folder)}
 
-    def run(self, *args: object, stdin: bytes | Path | None = None, env: dict[str, str] | None = None) -> Done:
+    def run(self, *args: object, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Done:
         """Run a command to its end."""
-        done = subprocess.run(
-            self.argv(args),
-            cwd=self.folder,
-            env={**self.env, **(env or {})},
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-            **({"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}),
-        )
-        return Done(done.returncode, done.stdout, done.stderr.decode())
+        ran = FORKS.run(self.argv(args)[3:], stdin, cwd=self.folder, env={**self.env, **(env or {})})
+        return Done(ran.code, ran.stdout, ran.stderr.decode())
 
     @contextmanager
     def started(self, *args: object, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
