@@ -6,8 +6,11 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 MANIFEST = "installed.json"
 FORMAT = 1
@@ -93,6 +96,8 @@ _TOOLS = frozenset({"pip", "pip3", "wheel", "uv", "uvx"})
 
 
 def _distributions(venv: Path) -> list[Distribution]:
+    from importlib.metadata import distributions
+
     return list(distributions(path=site_packages(venv)))
 
 
