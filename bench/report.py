@@ -94,7 +94,8 @@ def images(rates: Mapping[str, Throughput], starts: Mapping[str, Start], call_se
     if rates:
         text += (
             "A source in a container into a plain sink: `write(source, cache=False, state_cache=False)`, "
-            f"and `{LIMIT} --log-driver none … read | sink`. The rate is that of the records beyond the first ten.\n\n"
+            f"and `{LIMIT} --log-driver none … read | sink`. "
+            "Of equal runs the best counts; the rate is that of the records beyond the first ten.\n\n"
         )
         text += _table(("who", "records", "wall s", "start s", "records/s", "", "asked"), _rates(rates)) + "\n"
 
