@@ -24,7 +24,7 @@ PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not real and not docker and not slow
 
-.PHONY: help setup demo check format test test-fast test-pythons docker-images bench kills chaos chaos-bugs soak wheel-test docs clean
+.PHONY: help setup demo check format test test-long test-fast test-pythons docker-images bench kills chaos chaos-bugs soak wheel-test docs clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,8 +49,11 @@ format: $(STAMP)  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(STAMP)  ## the whole suite, with connectors from PyPI
-	$(BIN)/pytest $(PYTEST_FLAGS)
+test: $(STAMP)  ## the suite, with connectors from PyPI; all but the searches of test-long
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not long"
+
+test-long: $(STAMP)  ## the searches that take many minutes: fault plans, a mutant for each rule of the protocol
+	$(BIN)/pytest $(PYTEST_FLAGS) -m long
 
 test-fast: $(STAMP)  ## the tests that need no network and no patience
 	$(BIN)/pytest $(PYTEST_FLAGS) -m "$(FAST)"

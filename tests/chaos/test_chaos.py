@@ -48,6 +48,7 @@ def plan(*faults: Fault, strategy: str = "merge", cached: bool = False, rounds: 
     return Plan(0, strategy, cached, "STREAM", 4, streams, (*rounds, Round(12, (faults,) if faults else ())))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", SEEDS)
@@ -56,6 +57,7 @@ def test_a_fixed_set_of_plans_breaks_nothing(tmp_path: Path, seed: int) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", [0, 1])

@@ -18,7 +18,7 @@ FILLED = "*,read.fields-filled"
 NO_MUTANT_HERE = {"IM1", "IM2", "IM3", "DE21"}
 """Images have mutants of their own, for an engine; nothing that speaks over pipes can be tried over sockets."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def broken(report: Report) -> set[str]:
