@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -32,3 +34,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that needs the package index where there is none; the summary (-ra) shows why."""
     if item.get_closest_marker("real") and (reason := why_no_index()):
         pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> Iterator[None]:
+    """A command line that is called in this process sets loggers up for good."""
+    loggers = [logging.getLogger(name) for name in ("airbyte_exec", "airbyte_exec.connector")]
+    before = [(logger, logger.level, logger.propagate, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, level, propagates, handlers in before:
+        logger.setLevel(level)
+        logger.propagate = propagates
+        logger.handlers[:] = handlers

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
+    import asyncio
+
     from airbyte_exec.cli._output import Output
 
 T = TypeVar("T")
@@ -110,7 +114,8 @@ class Signals:
                 # Not from the handler itself: it may have come in the middle of a write to the same stream.
                 self._cancel = partial(loop.call_soon_threadsafe, end)
                 try:
-                    done.append(await function())
+                    with _woken_by_signals(loop):
+                        done.append(await function())
                 finally:
                     self._cancel = None
 
@@ -129,3 +134,19 @@ class Signals:
 
     def _interrupted(self, number: int) -> Interrupted:
         return Interrupted(number, told=self.told, leaves_threads=self._output.is_stuck)
+
+
+@contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let a signal end the loop's wait: one that comes right before it would be heard after it, which may be never."""
+    heard, told = socket.socketpair()
+    with heard, told:
+        heard.setblocking(False)
+        told.setblocking(False)
+        loop.add_reader(heard, heard.recv, 4096)
+        before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(heard)

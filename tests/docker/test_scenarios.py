@@ -2,7 +2,7 @@
 
 What is left out speaks of what a container does not have: an exit code that tells a signal from a number (one that
 ends by SIGTERM exits with 143), and an output that ends before the container does; or it gives a connector half a
-second from its start. `test_ends.py` has their like.
+second from its start, or a destination that has begun before the source fails. `test_ends.py` has their like.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ globals().update(
         globals(),
         without=[
             "test_a_destination_that_closes_its_input_and_goes_on_is_named",
+            "test_a_failed_source_is_never_an_end_for_a_stream_that_is_replaced",
             "test_a_source_that_closes_its_output_and_hangs_is_stopped",
         ],
     )
