@@ -31,7 +31,6 @@ globals().update(
         ],
     )
 )
-globals().update(borrow("engine/test_lines", globals()))
 globals().update(
     borrow(
         "engine/test_limits",
