@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from airbyte_exec import constants
-from airbyte_exec.caches.duckdb import DuckDBCache
 from airbyte_exec.exceptions import PyAirbyteInputError
+
+if TYPE_CHECKING:
+    from airbyte_exec.caches.duckdb import DuckDBCache
 
 
 def get_default_cache() -> DuckDBCache:
     """Return the cache that is used where none is given: `default_cache/default_cache.duckdb` below
     `AIRBYTE_CACHE_ROOT`, or below `.cache` in the working directory.
     """
+    from airbyte_exec.caches.duckdb import DuckDBCache  # a name alone must not cost its time
+
     folder = constants.cache_root() / "default_cache"
     return DuckDBCache(folder / "default_cache.duckdb", cache_dir=folder)
 
@@ -32,6 +37,8 @@ def new_local_cache(
     Raises:
         PyAirbyteInputError: the name holds other characters.
     """
+    from airbyte_exec.caches.duckdb import DuckDBCache  # a name alone must not cost its time
+
     if cache_name and not cache_name.replace("_", "").isalnum():
         raise PyAirbyteInputError(
             message="The name of a cache is made of letters, digits and underscores.", input_value=cache_name
@@ -65,6 +72,8 @@ def get_colab_cache(  # noqa: PLR0917 - as PyAirbyte has them
     Raises:
         PyAirbyteInputError: this is not Colab.
     """
+    from airbyte_exec.caches.duckdb import DuckDBCache  # a name alone must not cost its time
+
     try:
         drive = import_module("google.colab.drive")
     except ImportError as error:
