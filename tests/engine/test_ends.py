@@ -9,10 +9,18 @@ import pytest
 from mini import after_line, after_record, after_state, step, stream
 from syncs import SHORT, Lab, is_running
 
+from airbyte_exec import Destination, Source
 from airbyte_exec import exceptions as exc
 from airbyte_exec.types import StreamId
 
 BRIEF = replace(SHORT, acknowledge=0.3)
+
+
+def _source_that_fails_once_the_destination_runs(lab: Lab) -> tuple[Source, Destination]:
+    """Return a pair: the source dies after record 55, never before the destination has begun."""
+    begun = lab.folder / "begun"
+    script = [step("wait_for", after_record(55), path=begun), step("exit", after_record(55), code=1)]
+    return lab.source(script=script), lab.destination(script=[step("mark", path=begun)])
 
 
 @pytest.mark.parametrize("strategy", ["append", "merge"])
@@ -25,7 +33,7 @@ def test_a_failed_source_lets_the_destination_end_where_nothing_is_replaced(lab:
 
 
 def test_a_failed_source_is_never_an_end_for_a_stream_that_is_replaced(lab: Lab) -> None:
-    error = lab.failure(lab.source(script=[step("exit", after_record(55), code=1)]), write_strategy="replace")
+    error = lab.failure(*_source_that_fails_once_the_destination_runs(lab), write_strategy="replace")
 
     assert not lab.written.saw_eof
     assert lab.written.statuses() == {}
@@ -33,9 +41,7 @@ def test_a_failed_source_is_never_an_end_for_a_stream_that_is_replaced(lab: Lab)
 
 
 def test_a_forced_refresh_is_never_ended_by_a_failed_source(lab: Lab) -> None:
-    lab.failure(
-        lab.source(script=[step("exit", after_record(55), code=1)]), write_strategy="append", force_full_refresh=True
-    )
+    lab.failure(*_source_that_fails_once_the_destination_runs(lab), write_strategy="append", force_full_refresh=True)
 
     assert not lab.written.saw_eof
 
