@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -19,11 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 from docker_engine import IMAGES, Engine
-from kills import BrokenPromiseError
+from killed_run import RUN_LIMIT, BrokenPromiseError, KilledRun, expect_gone
 from mini import destination_config, last_run, runs, source_config, stored_records, stream
 from own_engine import OwnEngine, own_engine
 
@@ -35,9 +33,6 @@ SIDES = ("source", "destination")
 ROWS = 2_000
 DRIP = 0.0005  # seconds a record of the run that is killed: its source takes a second and a half
 LONGEST_DELAY = 2.0  # seconds from the start of the second container's client to the kill
-GONE_LIMIT = 30.0  # seconds until everything that was killed must be gone
-RUN_LIMIT = 120.0
-WRITER = Path(__file__).with_name("docker_writer.py")
 PAIR = (IMAGES["source_mini_image"], IMAGES["destination_mini_image"])
 
 
@@ -70,7 +65,7 @@ def run_case(case: Case, folder: Path, own: OwnEngine | None = None) -> str:
     scene = _Scene(case, folder, own)
     scene.set_rows(drip=DRIP)
     struck = scene.kill()
-    scene.expect_nothing_local_left()
+    scene.expect_nothing_left()
     scene.expect_what_is_committed_to_be_stored()
     scene.expect_no_false_end()
     if case.victim != "engine":  # whoever is killed, somebody lives who cleans up at once
@@ -79,67 +74,43 @@ def run_case(case: Case, folder: Path, own: OwnEngine | None = None) -> str:
     scene.set_rows()
     scene.run_through()
     scene.expect_no_container_left()
-    scene.expect_nothing_local_left()
+    scene.expect_nothing_left()
     scene.expect_all_rows()
     return struck
 
 
-class _Scene:
+class _Scene(KilledRun):
     def __init__(self, case: Case, folder: Path, own: OwnEngine | None) -> None:
+        super().__init__(folder, {"AIRBYTE_PROJECT_DIR": "project", "XDG_CACHE_HOME": "known"})
         self.case = case
-        self.folder = folder
         folder.chmod(0o777)  # the user of the images is another one
-        self.temp, self.got = folder / "temp", folder / "got"
-        self.temp.mkdir()
+        self.got = folder / "got"
         self.got.mkdir()
         self.got.chmod(0o777)
         self.own = own
         self.engine = Engine(address=None if own is None else own.address)
-        self.script = folder / "script.json"
-        self.plan = folder / "plan.json"
-        plan = {
-            "source": source_config(streams=[stream(records=ROWS)], script_file=str(self.script)),
-            "destination": destination_config(self.got),
-            "images": PAIR,
-            "strategy": case.strategy,
-            "options": {
+        config = source_config(streams=[stream(records=ROWS)], script_file=str(self.script))
+        self.plan(
+            source={"config": config, "docker_image": PAIR[0]},
+            destination={
+                "name": "destination-mini",
+                "config": destination_config(self.got),
+                "docker_image": PAIR[1],
+            },
+            strategy=case.strategy,
+            docker={
                 "network": "none",
                 "pull_policy": "never",
                 "labels": self.engine.labels,
                 "volumes": [f"{folder}:{folder}"],
                 "engine": self.engine.address,
             },
-        }
-        self.plan.write_text(json.dumps(plan), encoding="utf-8")
+        )
 
     def set_rows(self, *, drip: float = 0) -> None:
         """Change how fast the source is, but not its config."""
         self.script.write_text(json.dumps({"state_every": 50, "drip": drip}), encoding="utf-8")
         self.script.chmod(0o644)
-
-    def start(self) -> subprocess.Popen[str]:
-        environment = {
-            **os.environ,
-            "AIRBYTE_PROJECT_DIR": str(self.folder / "project"),
-            "XDG_CACHE_HOME": str(self.folder / "known"),
-            "TMPDIR": str(self.temp),
-        }
-        return subprocess.Popen(
-            [sys.executable, str(WRITER), str(self.plan)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run_through(self) -> dict[str, Any]:
-        process = self.start()
-        output, complaints = process.communicate(timeout=RUN_LIMIT)
-        if process.returncode != 0:
-            raise BrokenPromiseError(f"a run that nobody disturbed failed:\n{complaints}")
-
-        result: dict[str, Any] = json.loads(output)
-        return result
 
     def kill(self) -> str:
         """Start a run, wait for its containers' clients, and kill one part of it."""
@@ -200,31 +171,9 @@ class _Scene:
 
         return True
 
-    def expect_nothing_local_left(self) -> None:
-        """No process and no file of the run may be left."""
-        self._expect_gone(self._left, "still there")
-
     def expect_no_container_left(self) -> None:
         """No container of it may be there, nor a volume."""
-        self._expect_gone(lambda: self.engine.left_by(0), "containers are still there")
-
-    def _expect_gone(self, left: Any, what: str) -> None:
-        end = time.monotonic() + GONE_LIMIT
-        while found := left():
-            if time.monotonic() > end:
-                raise BrokenPromiseError(f"{what}: {found}")
-
-            time.sleep(0.05)
-
-    def _left(self) -> list[str]:
-        mark = str(self.folder)
-        processes = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.pid != os.getpid() and process.environ().get("TMPDIR", "").startswith(mark):
-                    processes.append(f"{process.pid} {process.cmdline()}")
-
-        return [*processes, *(str(path) for path in self.temp.rglob("*"))]
+        expect_gone(lambda: self.engine.left_by(0), "containers are still there")
 
     def cursor(self) -> int | None:
         """Return the `id` in the committed state; 0 where there is no state, None where it tells none."""

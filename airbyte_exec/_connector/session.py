@@ -3,6 +3,8 @@
 `Session.batches` yields what is data (runs of records, and states) and takes everything else by itself: LOG goes to a
 logger, TRACE ERROR and STREAM_STATUS are kept, CONTROL changes the config, noise is counted, a malformed line is
 treated as the caller wants it. Nothing here knows what the data is for.
+
+Somewhat over 300 lines: one method for each kind of message, and all of them change the same facts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A source, asynchronously: what it has, what of it is selected, and reading it."""
+"""A source, asynchronously: what it has, what of it is selected, and reading it.
+
+Somewhat over 300 lines: one public class, each method with what it takes, gives and raises.
+"""
 
 from __future__ import annotations
 

@@ -4,35 +4,24 @@ What PyAirbyte's tables can say is written there as well, and read from there: a
 one which was last mirrored into it was written by PyAirbyte since, and is the newer one.
 """
 
-# ruff: noqa: S608 - names are quoted by `ident`, values are parameters
-
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from airbyte_exec import _crashpoints
 from airbyte_exec._state.runlock import LockPlace
-from airbyte_exec._state.store import Changes, Pair, Saved, StreamSaved, merge_changes
-from airbyte_exec.caches import _mirror
-from airbyte_exec.caches._layout import EXEC_STATE
+from airbyte_exec._state.store import Changes, Pair, Saved, merge_changes
+from airbyte_exec.caches import _mirror, _state_rows
 from airbyte_exec.caches._registry import Registry
 from airbyte_exec.exceptions import PyAirbyteStateError
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-
-@dataclass(slots=True)
-class _Row:
-    pair: Pair
-    saved: Saved
-    mirrored: dict[str, str] = field(default_factory=dict)
 
 
 class SqlStateStore:
@@ -67,7 +56,7 @@ class SqlStateStore:
     def saved_as(self, pair: Pair) -> Pair:
         """Return the pair with the keys that it is saved under: one of its own may be an alias."""
         with _store_errors("read"), self._connect() as registry:
-            row = _find(_rows(registry, pair.source_name, pair.destination_name), pair)
+            row = _state_rows.find(_state_rows.rows_of(registry, pair.source_name, pair.destination_name), pair)
             return pair if row is None else row.pair
 
     def commit(self, pair: Pair, changes: Changes) -> None:
@@ -78,21 +67,21 @@ class SqlStateStore:
     def forget(self, pair: Pair, streams: Collection[StreamId] | None = None) -> None:
         """Forget the streams named, or the whole pair."""
         with _store_errors("written"), self._connect() as registry, transaction(registry.connection):
-            row = _find(_rows(registry, pair.source_name, pair.destination_name), pair)
+            row = _state_rows.find(_state_rows.rows_of(registry, pair.source_name, pair.destination_name), pair)
             mirrored = _mirror.read(registry, pair)
             names = mirrored if streams is None else {stream.name for stream in streams}
             _mirror.delete(registry, pair, [name for name in names if name in mirrored])
             if row is not None:
-                _delete(registry, row.pair)
+                _state_rows.delete(registry, row.pair)
                 if streams is not None:
                     kept = {stream: saved for stream, saved in row.saved.streams.items() if stream not in streams}
                     left = {name: text for name, text in row.mirrored.items() if name not in names}
-                    _insert(registry, _Row(row.pair, replace(row.saved, streams=kept), left))
+                    _state_rows.insert(registry, _state_rows.Row(row.pair, replace(row.saved, streams=kept), left))
 
     def pairs(self) -> list[Pair]:
         """Return every pair that something is known of."""
         with _store_errors("read"), self._connect() as registry:
-            own = [row.pair for row in _rows(registry)]
+            own = [row.pair for row in _state_rows.rows_of(registry)]
             named = {(pair.source_name, pair.destination_name) for pair in own}
             return own + [
                 pair for pair in _mirror.pairs(registry) if (pair.source_name, pair.destination_name) not in named
@@ -131,8 +120,8 @@ class transaction:  # noqa: N801 - reads as a noun in a `with`, as in every data
 
 def load(registry: Registry, pair: Pair) -> Saved | None:
     """Return what is known of the pair; see `StateStore.load`."""
-    rows = _rows(registry, pair.source_name, pair.destination_name)
-    row = _find(rows, pair)
+    rows = _state_rows.rows_of(registry, pair.source_name, pair.destination_name)
+    row = _state_rows.find(rows, pair)
     if row is None:
         return None if rows else _foreign(registry, pair)
 
@@ -158,7 +147,7 @@ class StateWriter:
         self._registry = registry
         self._pair = pair
         self._mirror = _mirror.Mirror(registry, pair)
-        self._row: _Row | None = None
+        self._row: _state_rows.Row | None = None
 
     def save(self, changes: Changes) -> None:
         """Write changes within the transaction that the connection is in. Where it fails, nothing more may be saved."""
@@ -166,27 +155,27 @@ class StateWriter:
         now = time.time()
         if known is not None:
             saved = merge_changes(known.saved, changes, now=now)
-            self._row = _Row(known.pair, saved, self._mirror.write(saved, known.mirrored))
-            _update(registry, self._row)
+            self._row = _state_rows.Row(known.pair, saved, self._mirror.write(saved, known.mirrored))
+            _state_rows.update(registry, self._row)
             return
 
-        rows = _rows(registry, pair.source_name, pair.destination_name)
-        row = _find(rows, pair)
+        rows = _state_rows.rows_of(registry, pair.source_name, pair.destination_name)
+        row = _state_rows.find(rows, pair)
         before = _with_foreign(registry, row) if row is not None else None if rows else _foreign(registry, pair)
         saved = merge_changes(before, changes, now=now)
         mirrored = self._mirror.write(saved, row.mirrored if row is not None else {})
         if row is not None:
-            _delete(registry, row.pair)
+            _state_rows.delete(registry, row.pair)
 
-        self._row = _Row(row.pair if row is not None else pair, saved, mirrored)
-        _insert(registry, self._row)
+        self._row = _state_rows.Row(row.pair if row is not None else pair, saved, mirrored)
+        _state_rows.insert(registry, self._row)
 
 
 def written_by_pyairbyte(registry: Registry, source_name: str) -> set[str]:
     """Return the names of the streams of a source that PyAirbyte has written to this cache since we did."""
     pair = Pair(source_name, None, "")
     mirrored: dict[str, str] = {}
-    for row in _rows(registry, source_name, None):
+    for row in _state_rows.rows_of(registry, source_name, None):
         mirrored.update(row.mirrored)
 
     return {name for name, text in _mirror.read(registry, pair).items() if mirrored.get(name) != text}
@@ -194,114 +183,11 @@ def written_by_pyairbyte(registry: Registry, source_name: str) -> set[str]:
 
 def latest(registry: Registry, source_name: str, destination_name: str | None = None) -> Saved | None:
     """Return what was saved last of a source, and of a destination or of the rows here, with whatever configs."""
-    rows = _rows(registry, source_name, destination_name)
+    rows = _state_rows.rows_of(registry, source_name, destination_name)
     if not rows:
         return _foreign(registry, Pair(source_name, destination_name, ""))
 
     return _with_foreign(registry, max(rows, key=lambda row: row.saved.last_updated))
-
-
-def _rows(registry: Registry, source_name: str | None = None, destination_name: str | None = None) -> list[_Row]:
-    query = (
-        "SELECT destination_name, source_name, source_key, destination_key, kind, document, aliases, streams, "
-        f"mirrored, epoch(last_updated) FROM {registry.named(EXEC_STATE)} WHERE table_prefix = "
-        "CASE WHEN destination_name IS NULL THEN ? ELSE '' END"
-    )
-    parameters: list[Any] = [registry.table_prefix]
-    if source_name is not None:
-        query += " AND source_name = ? AND destination_name IS NOT DISTINCT FROM ?"
-        parameters += [source_name, destination_name]
-
-    return [_row(values) for values in registry.connection.execute(query, parameters).fetchall()]
-
-
-def _row(values: Sequence[Any]) -> _Row:
-    destination, source, source_key, destination_key, kind, document, aliases, streams, mirrored, last_updated = values
-    try:
-        known = {
-            StreamId(entry.pop("name"), entry.pop("namespace")): StreamSaved(state=_bytes(entry.pop("state")), **entry)
-            for entry in json.loads(streams)
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        raise PyAirbyteStateError(
-            message="The state in the cache cannot be read.", context={"source": source, "destination": destination}
-        ) from error
-
-    saved = Saved(kind, known, _bytes(document), tuple(json.loads(aliases)), last_updated)
-    return _Row(Pair(source, destination, source_key, destination_key), saved, json.loads(mirrored))
-
-
-def _find(rows: Iterable[_Row], pair: Pair) -> _Row | None:
-    rows = list(rows)
-    for row in rows:
-        if row.pair == pair:
-            return row
-
-    for row in rows:
-        keys = {row.pair.source_key, row.pair.destination_key, *row.saved.aliases}
-        if pair.source_key in keys and pair.destination_key in keys:
-            return row
-
-    return None
-
-
-def _insert(registry: Registry, row: _Row) -> None:
-    pair, saved = row.pair, row.saved
-    registry.connection.execute(
-        f"INSERT INTO {registry.named(EXEC_STATE)} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, to_timestamp(?))",
-        [
-            *(pair.destination_name, pair.source_name, pair.source_key, pair.destination_key),
-            *(_prefix(registry, pair), saved.kind, _text(saved.document), json.dumps(saved.aliases)),
-            *(_streams_text(saved), json.dumps(row.mirrored), saved.last_updated),
-        ],
-    )
-
-
-def _update(registry: Registry, row: _Row) -> None:
-    saved = row.saved
-    registry.connection.execute(
-        f"UPDATE {registry.named(EXEC_STATE)} SET kind = ?, document = ?, streams = ?, mirrored = ?, "
-        f"last_updated = to_timestamp(?) WHERE {_OF_PAIR}",
-        [
-            *(saved.kind, _text(saved.document), _streams_text(saved), json.dumps(row.mirrored), saved.last_updated),
-            *_of(registry, row.pair),
-        ],
-    )
-
-
-def _streams_text(saved: Saved) -> str:
-    return json.dumps(
-        [
-            {"name": stream.name, "namespace": stream.namespace, **asdict(known), "state": _text(known.state)}
-            for stream, known in saved.streams.items()
-        ]
-    )
-
-
-_OF_PAIR = (
-    "table_prefix = ? AND source_name = ? AND destination_name IS NOT DISTINCT FROM ? AND source_key = ? "
-    "AND destination_key = ?"
-)
-
-
-def _of(registry: Registry, pair: Pair) -> list[str | None]:
-    return [_prefix(registry, pair), pair.source_name, pair.destination_name, pair.source_key, pair.destination_key]
-
-
-def _delete(registry: Registry, pair: Pair) -> None:
-    registry.connection.execute(f"DELETE FROM {registry.named(EXEC_STATE)} WHERE {_OF_PAIR}", _of(registry, pair))
-
-
-def _prefix(registry: Registry, pair: Pair) -> str:
-    return registry.table_prefix if pair.destination_name is None else ""
-
-
-def _text(state: bytes | None) -> str | None:
-    return None if state is None else state.decode()
-
-
-def _bytes(state: str | None) -> bytes | None:
-    return None if state is None else state.encode()
 
 
 def _foreign(registry: Registry, pair: Pair) -> Saved | None:
@@ -309,6 +195,6 @@ def _foreign(registry: Registry, pair: Pair) -> Saved | None:
     return _mirror.merged(Saved(), rows) if rows else None
 
 
-def _with_foreign(registry: Registry, row: _Row) -> Saved:
+def _with_foreign(registry: Registry, row: _state_rows.Row) -> Saved:
     found = _mirror.read(registry, row.pair).items()
     return _mirror.merged(row.saved, {name: text for name, text in found if row.mirrored.get(name) != text})

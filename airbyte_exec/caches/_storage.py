@@ -15,10 +15,10 @@ from airbyte_exec.caches._connection import database_errors
 from airbyte_exec.caches._feed import CacheFeed
 from airbyte_exec.caches._known import known_streams
 from airbyte_exec.caches._load import Load
+from airbyte_exec.caches._program_states import ProgramStateWriter
 from airbyte_exec.caches._registry import Registry, StreamEntry
 from airbyte_exec.caches._sink import CacheSink, open_sink
 from airbyte_exec.caches._state import SqlStateStore, transaction
-from airbyte_exec.caches._state_writer import CacheStateWriter
 from airbyte_exec.exceptions import PyAirbyteCacheError
 from airbyte_exec.protocol.envelope import Records, State
 from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog
@@ -114,7 +114,7 @@ class CacheStorage(abc.ABC):
             source_name: the source.
             destination_name: the destination; None for the state of the rows here.
         """
-        return CacheStateWriter(self._open_made, Pair(source_name, destination_name, ""))
+        return ProgramStateWriter(self._open_made, Pair(source_name, destination_name, ""))
 
     def open_sink(
         self,

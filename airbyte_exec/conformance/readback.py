@@ -14,10 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from airbyte_exec.exceptions import PyAirbyteInputError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Row = dict[str, Any]
 COMMAND_LIMIT = 60.0  # seconds for one answer of an author's command
@@ -108,29 +111,35 @@ class Sql:
         """Return the rows of the table; none where there is no such table.
 
         Raises:
-            PyAirbyteInputError: the database cannot be reached, or nothing here speaks its language.
+            PyAirbyteInputError: the database cannot be reached or the table not be read, or nothing here speaks its
+                language.
         """
         import sqlalchemy as sa
         from sqlalchemy.exc import SQLAlchemyError
 
+        schema = namespace or self.default or None
         try:
             engine = sa.create_engine(self.url, poolclass=sa.NullPool)
-            with engine.connect():
-                pass
+            with engine.connect() as connection:
+                if not _has_table(connection, name, schema):
+                    return []
+
+                quoted = ".".join(_quoted(part) for part in (schema, name) if part)
+                found = connection.exec_driver_sql(f"SELECT * FROM {quoted}")  # noqa: S608 - quoted
+                return [_row(dict(row._mapping)) for row in found]
         except (ImportError, SQLAlchemyError) as error:
             message = f"The rows cannot be read back: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
             raise PyAirbyteInputError(message=message, guidance=_HINT) from error
 
-        schema = namespace or self.default or None
-        try:
-            with engine.connect() as connection:
-                quoted = ".".join(_quoted(part) for part in (schema, name) if part)
-                found = connection.exec_driver_sql(f"SELECT * FROM {quoted}")  # noqa: S608 - quoted
-                return [_row(dict(row._mapping)) for row in found]
-        except SQLAlchemyError:
-            return []
-        finally:
-            engine.dispose()
+
+def _has_table(connection: Connection, name: str, schema: str | None) -> bool:
+    import sqlalchemy as sa
+
+    inspector = sa.inspect(connection)
+    if schema is not None and connection.dialect.name == "sqlite" and schema not in inspector.get_schema_names():
+        return False  # of a file that is not attached it would say that it cannot look
+
+    return inspector.has_table(name, schema=schema)
 
 
 def _quoted(name: str) -> str:

@@ -1,7 +1,7 @@
 """From the arguments of `get_source` and `get_destination` to an executor.
 
-Two ordered lists decide: `RULES`, which arguments do not go together, and `METHODS`, which way of starting
-the connector the arguments choose. Without a method the name decides: a connector of this package, an
+Two ordered lists decide: the rules of `request`, which arguments do not go together, and `METHODS`, which way of
+starting the connector the arguments choose. Without a method the name decides: a connector of this package, an
 executable on PATH, an environment that was installed before, the registry.
 """
 
@@ -11,7 +11,7 @@ import logging
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from airbyte_exec.executors.bundled import BUNDLED, BundledExecutor
 from airbyte_exec.executors.docker import DEFAULT_DOCKER_OPTIONS, DockerExecutor, DockerOptions
 from airbyte_exec.executors.local import PathExecutor, find_executable
 from airbyte_exec.executors.noop import NoOpExecutor
+from airbyte_exec.executors.request import Request, check_rules, has_tag
 from airbyte_exec.executors.venv import INSTALL_TIMEOUT, VenvExecutor
 from airbyte_exec.registry import InstallType, get_connector_metadata
 
@@ -30,73 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CONNECTOR_NAME = re.compile(r"(source|destination)-[a-z0-9][a-z0-9-]*")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """The arguments that choose an executor, as the caller gave them."""
-
-    name: str
-    version: str | None = None
-    use_python: bool | Path | str | None = None
-    pip_url: str | None = None
-    local_executable: Path | str | bool | None = None
-    docker_image: bool | str | None = None
-    use_host_network: bool = False
-    docker_options: DockerOptions | None = None
-    source_manifest: bool | dict[str, Any] | Path | str | None = None
-    install_if_missing: bool = True
-    install_root: Path | None = None
-    no_executor: bool = False
-    extra_requirements: Sequence[str] = ()
-    install_timeout: float = INSTALL_TIMEOUT
-
-    @property
-    def methods(self) -> list[str]:
-        """The ways to start a connector that these arguments name."""
-        named = {
-            "local_executable": self.local_executable,
-            "docker_image": self.docker_image,
-            "pip_url or use_python": self.pip_url or self.use_python,
-            "source_manifest": self.source_manifest,
-            "no_executor": self.no_executor,
-        }
-        return [name for name, value in named.items() if value]
-
-
-Rule = tuple[Callable[[Request], object], str]
-
-RULES: tuple[Rule, ...] = (
-    (lambda r: not r.name.strip(), "A connector needs a name."),
-    (
-        lambda r: len(r.methods) > 1,
-        (
-            "Only one of `local_executable`, `docker_image`, `pip_url` or `use_python`, `source_manifest` and "
-            "`no_executor` can be given."
-        ),
-    ),
-    (
-        lambda r: r.version and r.pip_url,
-        "`version` and `pip_url` do not go together: the version belongs into `pip_url`.",
-    ),
-    (
-        lambda r: r.version and r.local_executable,
-        "`version` and `local_executable` do not go together: an executable is the version that it is.",
-    ),
-    (
-        lambda r: r.version and isinstance(r.docker_image, str) and _has_tag(r.docker_image),
-        "`version` and a `docker_image` with a tag do not go together.",
-    ),
-    (
-        lambda r: r.use_python is False and r.pip_url,
-        "`use_python=False` asks for an image, and `pip_url` for a Python package.",
-    ),
-    (
-        lambda r: r.use_host_network and r.docker_options and r.docker_options.network not in (None, "host"),
-        "`use_host_network` and another `network` in `docker_options` do not go together.",
-    ),
-)
-"""What must not hold of the arguments, and what is said if it does; the first one counts."""
 
 
 def resolve_executor(
@@ -168,17 +102,6 @@ def resolve_executor(
     return executor
 
 
-def check_rules(request: Request) -> None:
-    """Check that the arguments go together.
-
-    Raises:
-        PyAirbyteInputError: they do not; the first broken rule is told.
-    """
-    for is_broken, message in RULES:
-        if is_broken(request):
-            raise exc.PyAirbyteInputError(message=message, context={"connector_name": request.name})
-
-
 def _local(request: Request) -> Executor | None:
     if not request.local_executable:
         return None
@@ -209,15 +132,10 @@ def _image(request: Request, repository: str, *, metadata: ConnectorMetadata | N
     options = request.docker_options or DEFAULT_DOCKER_OPTIONS
     return DockerExecutor(
         request.name,
-        repository if _has_tag(repository) else f"{repository}:{tag}",
+        repository if has_tag(repository) else f"{repository}:{tag}",
         metadata=metadata,
         options=replace(options, network="host") if request.use_host_network else options,
     )
-
-
-def _has_tag(image: str) -> bool:
-    # What stands before the last slash may be a registry with its port.
-    return ":" in image.rpartition("/")[2] or "@" in image
 
 
 def _manifest(request: Request) -> Executor | None:

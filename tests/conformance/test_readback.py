@@ -38,6 +38,26 @@ def test_a_table_of_sqlite_is_read(tmp_path: Path) -> None:
     adapter = read_back(f"sqlite:///{tmp_path}/x.db")
     assert adapter.rows('odd "name', None) == ROWS
     assert adapter.rows("absent", None) == []
+    assert adapter.rows('odd "name', "nowhere") == []
+
+
+def test_a_table_of_duckdb_is_looked_for_in_the_schema_of_its_namespace(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
+        connection.execute('CREATE SCHEMA "My ns"')
+        connection.execute("CREATE TABLE \"My ns\".users AS SELECT 1 AS id, 'a' AS name UNION ALL SELECT 2, NULL")
+
+    adapter = read_back(f"duckdb:///{tmp_path}/x.duckdb", namespace="main")
+    assert adapter.rows("users", "My ns") == ROWS
+    assert adapter.rows("users", "another") == []
+    assert adapter.rows("users", None) == []
+
+
+def test_a_table_that_is_there_and_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
+        connection.execute("CREATE VIEW users AS SELECT error('the disk is on fire') AS id")
+
+    with pytest.raises(PyAirbyteInputError, match="the disk is on fire"):
+        read_back(f"duckdb:///{tmp_path}/x.duckdb").rows("users", None)
 
 
 def test_a_program_prints_the_rows(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
 import signal
@@ -20,10 +19,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import psutil
+from killed_run import RUN_LIMIT, BrokenPromiseError, KilledRun
 from mini import SOURCE_MINI, source_config, stream
 
 STRATEGIES = ("append", "merge", "replace")
@@ -32,9 +31,6 @@ OLD_ROWS, ROWS = 300, 2_000
 DRIP = 0.0005  # seconds a record of the run that is killed: its source takes a second and a half
 LONGEST_DELAY = 1.6  # seconds from the start of the victim to the kill
 LONGEST_DELAY_OF_REPLAY = 0.5  # a cache is written out much faster than this source is read
-GONE_LIMIT = 30.0  # seconds until everything that was killed must be gone
-RUN_LIMIT = 120.0
-WRITER = Path(__file__).with_name("writer.py")
 
 
 @dataclass(frozen=True)
@@ -57,10 +53,6 @@ class Case:
         victim = victim or drawn[2]
         longest = LONGEST_DELAY_OF_REPLAY if cached and victim == "destination" else LONGEST_DELAY
         return cls(seed, strategy or drawn[0], cached, victim, dice.uniform(0, longest))
-
-
-class BrokenPromiseError(AssertionError):
-    """A promise that was not kept."""
 
 
 def run_case(case: Case, folder: Path) -> str:
@@ -89,54 +81,23 @@ def run_case(case: Case, folder: Path) -> str:
     return struck
 
 
-class _Scene:
+class _Scene(KilledRun):
     def __init__(self, case: Case, folder: Path) -> None:
+        super().__init__(folder, {"AIRBYTE_CACHE_ROOT": "cache", "XDG_STATE_HOME": "state"})
         self.case = case
-        self.folder = folder
-        self.temp = folder / "temp"
-        self.temp.mkdir()
         self.rows = folder / "rows.duckdb"
-        self.script = folder / "script.json"
-        self.plan = folder / "plan.json"
         config = source_config(streams=[stream(records=ROWS)], script_file=str(self.script))
-        plan = {
-            "source": config,
-            "executable": str(SOURCE_MINI),
-            "rows": str(self.rows),
-            "cache": str(folder / "cache.duckdb"),
-            "cached": case.cached,
-            "strategy": case.strategy,
-        }
-        self.plan.write_text(json.dumps(plan), encoding="utf-8")
+        self.plan(
+            source={"config": config, "local_executable": str(SOURCE_MINI)},
+            destination={"name": "destination-local", "config": {"path": str(self.rows)}},
+            cache=str(folder / "cache.duckdb") if case.cached else None,
+            strategy=case.strategy,
+        )
 
     def set_rows(self, number: int, *, pad: int, drip: float = 0) -> None:
         """Change what the source has, but not its config."""
         body = {"streams": [stream(records=number, pad=pad)], "state_every": 50, "drip": drip}
         self.script.write_text(json.dumps(body), encoding="utf-8")
-
-    def start(self) -> subprocess.Popen[str]:
-        environment = {
-            **os.environ,
-            "AIRBYTE_CACHE_ROOT": str(self.folder / "cache"),
-            "XDG_STATE_HOME": str(self.folder / "state"),
-            "TMPDIR": str(self.temp),
-        }
-        return subprocess.Popen(
-            [sys.executable, str(WRITER), str(self.plan)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run_through(self) -> dict[str, Any]:
-        process = self.start()
-        output, complaints = process.communicate(timeout=RUN_LIMIT)
-        if process.returncode != 0:
-            raise BrokenPromiseError(f"a run that nobody disturbed failed:\n{complaints}")
-
-        result: dict[str, Any] = json.loads(output)
-        return result
 
     def kill(self) -> str:
         """Start a run, wait for its connectors, and kill one part of it."""
@@ -173,27 +134,6 @@ class _Scene:
             time.sleep(0.02)
 
         return None
-
-    def expect_nothing_left(self) -> None:
-        """No process and no file of the run may be left."""
-        end = time.monotonic() + GONE_LIMIT
-        while left := self._left():
-            if time.monotonic() > end:
-                raise BrokenPromiseError(f"still there: {left}")
-
-            time.sleep(0.02)
-
-    def _left(self) -> list[str]:
-        mark = str(self.folder)
-        processes = []
-        for process in psutil.process_iter():
-            try:
-                if process.pid != os.getpid() and process.environ().get("TMPDIR", "").startswith(mark):
-                    processes.append(f"{process.pid} {process.cmdline()}")
-            except psutil.Error:
-                continue
-
-        return [*processes, *(str(path) for path in self.temp.rglob("*"))]
 
     def _ids(self) -> tuple[Counter[int], Counter[bool]]:
         with duckdb.connect(str(self.rows), read_only=True) as connection:

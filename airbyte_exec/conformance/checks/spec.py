@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named
-from airbyte_exec.conformance.checks.schemas import Node, breaks, has_path, keywords, types_of, walk
+from airbyte_exec.conformance.checks.drawn import DATE_FORMATS, drawn_configs
+from airbyte_exec.conformance.checks.schemas import Node, breaks, has_path, is_schema, keywords, types_of, walk
 from airbyte_exec.conformance.results import Finding
 
 SECRET_NAMES = frozenset(
@@ -47,7 +48,6 @@ KEYWORDS = frozenset(
     }
 )
 DISPLAYS = ("dropdown", "radio")
-DATE_FORMATS = {"date": "2024-05-06", "date-time": "2024-05-06T07:08:09Z"}
 
 
 def _schema(given: Given) -> Mapping[str, Any]:
@@ -285,7 +285,7 @@ def compatible(given: Given) -> Iterable[Finding]:
 
     old = given.subject.previous["spec"].get("connectionSpecification") or {}
     new = dict(_schema(given))
-    if not _is_schema(new):
+    if not is_schema(new):
         raise NotApplicableError("its connectionSpecification is no JSON Schema")
 
     told = False
@@ -294,59 +294,7 @@ def compatible(given: Given) -> Iterable[Finding]:
         yield _at(given, message)
 
     before, after = Draft7Validator(dict(old)), Draft7Validator(new)
-    for config in () if told else _configs(old):
+    for config in () if told else drawn_configs(old):
         if before.is_valid(config) and not after.is_valid(config):
             yield _at(given, f"a config that fitted does not fit any more: {json.dumps(config)[:300]}")
             return
-
-
-def _is_schema(schema: dict[str, Any]) -> bool:
-    from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
-
-    try:
-        validator_for(schema).check_schema(schema)
-    except SchemaError:
-        return False
-
-    return True
-
-
-def _configs(schema: Mapping[str, Any], count: int = 100) -> Iterator[dict[str, Any]]:
-    """Yield configs that fit a schema: each field with several values, present and, where it may be, absent."""
-    import random
-
-    dice = random.Random(0)  # noqa: S311 - the same configs at each run
-    for _ in range(count):
-        config = _value(schema, dice)
-        yield config if isinstance(config, dict) else {}
-
-
-def _value(schema: Mapping[str, Any], dice: Any) -> Any:
-    for name in ("const", "default"):
-        if name in schema and (name == "const" or dice.random() < 0.3):
-            return schema[name]
-
-    if schema.get("enum"):
-        return dice.choice(schema["enum"])
-
-    if schema.get("oneOf"):
-        return _value(dice.choice(schema["oneOf"]), dice)
-
-    if examples := schema.get("examples"):
-        return dice.choice(examples)
-
-    kinds = sorted(types_of(schema)) or ["object" if "properties" in schema else "string"]
-    kind = dice.choice(kinds)
-    if kind == "object":
-        wanted = set(schema.get("required") or ())
-        properties = schema.get("properties") or {}
-        return {n: _value(s, dice) for n, s in properties.items() if n in wanted or dice.random() < 0.5}
-
-    if kind == "array":
-        items = schema.get("items")
-        return [_value(items, dice)] * dice.randint(schema.get("minItems", 0), 2) if isinstance(items, Mapping) else []
-
-    low, high = schema.get("minimum", 0), schema.get("maximum", 100)
-    plain = {"integer": dice.randint(int(low), int(max(low, high))), "number": low + dice.random(), "boolean": True}
-    return plain.get(kind, None if kind == "null" else DATE_FORMATS.get(str(schema.get("format")), "a text"))

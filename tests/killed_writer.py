@@ -1,4 +1,4 @@
-"""One sync in a process of its own, so that it can be killed: `python writer.py PLAN.json`."""
+"""One sync in a process of its own, so that it can be killed: `python killed_writer.py PLAN.json`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import airbyte_exec as ab
 
 
 def main(plan: dict[str, Any]) -> None:
-    source = ab.get_source("source-mini", plan["source"], local_executable=plan["executable"], streams="*")
-    destination = ab.get_destination("destination-local", {"path": plan["rows"]})
-    cache = ab.DuckDBCache(db_path=plan["cache"]) if plan["cached"] else False
+    more = {"docker_options": ab.DockerOptions(**plan["docker"])} if "docker" in plan else {}
+    source = ab.get_source("source-mini", **plan["source"], **more, streams="*")
+    destination = ab.get_destination(**plan["destination"], **more)
+    cache = ab.DuckDBCache(db_path=plan["cache"]) if plan.get("cache") else False
     result = destination.write(
         source,
         cache=cache,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airbyte_exec.protocol.models import AirbyteStateMessage
 
 
-class CacheStateWriter(StateWriterBase):
+class ProgramStateWriter(StateWriterBase):
     """Writes states to where PyAirbyte keeps them: the next sync, with whatever config, goes on from them.
 
     Parameters:
