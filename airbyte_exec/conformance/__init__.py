@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airbyte_exec.conformance.runner import run, run_all
     from airbyte_exec.conformance.subject import Subject, subject_of
     from airbyte_exec.conformance.transcript import Line, Transcript
+    from airbyte_exec.conformance.wrapper import call
 
 __all__ = [
     "Case",
@@ -22,6 +23,7 @@ __all__ = [
     "Result",
     "Subject",
     "Transcript",
+    "call",
     "load_cases",
     "read_back",
     "run",
@@ -38,6 +40,7 @@ _HOMES = {
     "runner": ("run", "run_all"),
     "subject": ("Subject", "subject_of"),
     "transcript": ("Line", "Transcript"),
+    "wrapper": ("call",),
 }
 
 

@@ -91,6 +91,7 @@ class Lab:
     def __init__(self, subject: Subject, *, at_once: int | None = None) -> None:
         self.subject = subject
         self.spec: Mapping[str, Any] | None = None
+        self.masker = Masker()  # of the secrets of all configs that were used
         self._children = anyio.CapacityLimiter(at_once or min(4, max(2, os.cpu_count() or 2)))
         self._stores = anyio.Lock()  # a destination may let one sync at a time write to a place
         self._done: dict[str, Transcript] = {}
@@ -123,6 +124,7 @@ class Lab:
 
     async def _run(self, job: Job) -> Transcript:
         resolved = resolve_config(job.config or {}, self.spec)
+        self.masker |= resolved.masker
         watch = _Watch(Transcript(command=job.command), resolved.masker)
         watch.transcript.started_at = int(time.time() * 1000)
         started = time.monotonic()

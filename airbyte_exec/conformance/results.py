@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from airbyte_exec.conformance.cases import Case
 from airbyte_exec.conformance.transcript import Line, Transcript
+from airbyte_exec.secrets.masking import Masker
 
 Status = Literal["pass", "fail", "warn", "info", "skip", "known"]
 _STATUS_OF: dict[str, Status] = {"error": "fail", "warning": "warn", "info": "info"}
@@ -86,6 +87,13 @@ def judged(case: Case, findings: Sequence[Finding], runs: Sequence[Transcript], 
     """Return the result of a case that was run."""
     status = _STATUS_OF[case.severity] if findings else "pass"
     return Result(case=case, status=status, findings=findings, runs=runs, seconds=seconds)
+
+
+def masked(result: Result, masker: Masker) -> Result:
+    """Return a result whose words hold no secret: a check judges what was really written, and may quote it."""
+    findings = [replace(finding, message=masker.mask(finding.message)) for finding in result.findings]
+    reason = None if result.reason is None else masker.mask(result.reason)
+    return replace(result, findings=findings, reason=reason)
 
 
 @dataclass(kw_only=True)

@@ -18,7 +18,7 @@ from airbyte_exec.conformance import expectations, images, inputs, scenario
 from airbyte_exec.conformance.cases import Case, load_cases, select
 from airbyte_exec.conformance.checks import Check, Given, NotApplicableError, all_checks
 from airbyte_exec.conformance.lab import Job, Lab
-from airbyte_exec.conformance.results import Finding, Report, Result, judged
+from airbyte_exec.conformance.results import Finding, Report, Result, judged, masked
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript
 from airbyte_exec.exceptions import PyAirbyteError
@@ -91,7 +91,7 @@ async def _one(bench: Bench, case: Case, send: Any) -> None:
         result = Result(case=case, status="skip", reason=f"the suite could not run it: {error.get_message()}")
 
     result.seconds = time.monotonic() - started
-    await send.send(result)
+    await send.send(masked(result, bench.lab.masker))
 
 
 class Bench:

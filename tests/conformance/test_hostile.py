@@ -118,6 +118,14 @@ def test_secrets_of_the_config_are_in_no_evidence() -> None:
     assert secret not in json.dumps(report.as_dict())
 
 
+def test_secrets_of_the_config_are_in_no_words_of_a_finding() -> None:
+    secret = "s3cr3t-key-of-mine"
+    streams = [stream(data=[{"id": secret, "updated_at": "2024-01-01T00:00:00Z"}])]
+    report = report_of("RD2", api_key=secret, streams=streams)
+    assert "****" in report.broken[0].findings[0].message
+    assert secret not in json.dumps(report.as_dict())
+
+
 def test_equal_commands_are_run_once(tmp_path: Path) -> None:
     config = source_config(path=tmp_path / "calls")
     subject = subject_of(f"path:{SOURCE_MINI}", config=config)

@@ -1,0 +1,55 @@
+"""One command of a connector for a test of one's own: run, and given back as a transcript. Judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from airbyte_exec import _portal
+from airbyte_exec._process import kept_guardian
+from airbyte_exec.conformance.lab import Job, Lab, Send
+from airbyte_exec.conformance.runner import Bench
+from airbyte_exec.conformance.subject import Subject
+from airbyte_exec.conformance.transcript import Transcript
+
+
+def call(
+    subject: Subject,
+    command: str,
+    *,
+    catalog: Mapping[str, Any] | None = None,
+    state: Sequence[Any] | None = None,
+    stdin: bytes = b"",
+    time_limit: float = 60.0,
+) -> Transcript:
+    """Run one command with the config of the subject; blocking. Whatever the connector does, a transcript comes back.
+
+    The spec is asked for first: it says what of the config is secret, and must not be in what a test shows.
+
+    Parameters:
+        subject: the connector.
+        command: `spec`, `check`, `discover`, `read` or `write`.
+        catalog: the configured catalog, for `read` and `write`.
+        state: the states to go on from, for `read`.
+        stdin: what is written to a destination, lines with their newlines.
+        time_limit: seconds until it is stopped.
+    """
+
+    async def called() -> Transcript:
+        with kept_guardian():
+            lab = Lab(subject)
+            await Bench(lab).prepare()
+            job = Job(
+                command=command,
+                config=None if command == "spec" else subject.config,
+                catalog=catalog,
+                state=state,
+                send=(Send(lines=stdin),) if stdin else (),
+                time_limit=time_limit,
+            )
+            run = await lab.run(job)
+            lines = [replace(line, message=lab.masker.mask_values(line.message)) for line in run.lines]
+            return replace(run, lines=lines)
+
+    return _portal.run(called)
