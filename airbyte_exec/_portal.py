@@ -2,17 +2,23 @@
 
 The blocking classes call the asynchronous ones through here. Each call has a loop of its own, in a thread of its own,
 for as long as it lasts: so it works in a script, in a thread and inside a running loop, and nothing stays behind.
+
+Ctrl-C in the main thread cancels what runs, is held back until all of it is closed, and is raised then. Python raises
+it at any instruction, also between the start of a thread and the note of it: the loop would run on, or be waited for
+for ever.
 """
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing, suppress
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -26,10 +32,11 @@ _LOOK_FOR_STOP = 0.1  # seconds; a `threading.Event` cannot be waited for togeth
 def run(function: Callable[..., Awaitable[T]], *args: Any) -> T:
     """Call an asynchronous function and return what it returns.
 
-    An exception of the waiting thread (Ctrl-C) cancels the call, waits for its clean-up, and is raised then.
+    Ctrl-C cancels the call, waits for its clean-up, and is raised then; a second one is raised at once.
     """
-    with start_blocking_portal(backend="asyncio") as portal:
-        return _result(portal.start_task_soon(function, *args))
+    with _CtrlC() as ctrl_c, start_blocking_portal(backend="asyncio") as portal:
+        future: Future[T] = portal.start_task_soon(ctrl_c.cancels, function, *args)
+        return _result(future)
 
 
 async def call(function: Callable[..., T], *args: Any, may_be_abandoned: bool) -> T:
@@ -71,25 +78,93 @@ def iterate(make: Callable[[], AsyncIterator[T]], *, stop: threading.Event | Non
     Closing this generator (or leaving the loop over it) closes the asynchronous one, with all of its clean-up, before
     it returns. The generator runs in one task from its first to its last step, as cancel scopes demand.
     """
-    with start_blocking_portal(backend="asyncio") as portal:
+    opened = ExitStack()
+    try:
+        try:
+            yield from _crossings(make, stop, opened)
+        finally:
+            with _CtrlC():
+                opened.close()
+    except KeyboardInterrupt:
+        opened.close()  # for one that came right before it was held back; else nothing is left to close
+        raise
+
+
+def _crossings(
+    make: Callable[[], AsyncIterator[T]], stop: threading.Event | None, opened: ExitStack
+) -> Generator[T, None, None]:
+    """Do what `iterate` tells, and note in `opened` what it has to close."""
+    with _CtrlC():
+        portal = opened.enter_context(start_blocking_portal(backend="asyncio"))
         send, receive = portal.call(_make_stream)
         leave = portal.call(anyio.Event)
-        task = portal.start_task_soon(_forward, make, send, leave)
-        try:
-            while stop is None or not stop.is_set():
-                coming = portal.start_task_soon(receive.receive)
-                if not _comes(coming, stop):
-                    break
+        opened.callback(_result, portal.start_task_soon(_forward, make, send, leave))
+        opened.callback(portal.call, _shut, leave, receive)
 
-                try:
-                    item = _result(coming)
-                except anyio.EndOfStream:
-                    break
+    while stop is None or not stop.is_set():
+        with _CtrlC() as ctrl_c:
+            coming = portal.start_task_soon(ctrl_c.cancels, receive.receive)
+            if not _comes(coming, stop):
+                return
 
-                yield item
-        finally:
-            portal.call(_shut, leave, receive)
-            _result(task)
+            try:
+                item = _result(coming)
+            except anyio.EndOfStream:
+                return
+
+        yield item
+
+
+class _CtrlC:
+    """Holds Ctrl-C back within a `with` block of the main thread, and raises it where the block ends.
+
+    Only Python's own handler is replaced: who has one of their own decides themselves.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        self._cancel: Callable[[], object] | None = None
+
+    def __enter__(self) -> Self:
+        is_main = threading.current_thread() is threading.main_thread()
+        self._replaces = is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._replaces:
+            signal.signal(signal.SIGINT, self._take)
+
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._replaces:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        if self._came:
+            raise KeyboardInterrupt from None
+
+    def _take(self, number: int, frame: Any) -> None:
+        if self._came:
+            signal.default_int_handler(number, frame)
+
+        self._came = True
+        if self._cancel is not None:
+            with suppress(RuntimeError):  # the loop has closed
+                self._cancel()
+
+    async def cancels(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Call an asynchronous function; Ctrl-C cancels it.
+
+        Raises:
+            CancelledError: Ctrl-C came.
+        """
+        with anyio.CancelScope() as scope:
+            # Not by the future of this call: its lock may be held by the very frame that the signal came to.
+            loop = asyncio.get_running_loop()
+            self._cancel = lambda: loop.call_soon_threadsafe(scope.cancel)
+            if self._came:
+                scope.cancel()
+
+            return await function(*args)
+
+        raise CancelledError
 
 
 def _comes(future: Future[Any], stop: threading.Event | None) -> bool:

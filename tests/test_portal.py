@@ -165,6 +165,83 @@ def test_ctrl_c_cancels_the_call_and_waits_for_its_clean_up() -> None:
     assert process.returncode == 0
 
 
+INTERRUPTED_EVERYWHERE = """
+import os, signal, sys, threading
+import anyio
+from airbyte_exec import _portal
+
+async def sleep():
+    await anyio.sleep(0)
+
+async def numbers():
+    for number in range(2):
+        yield number
+
+def run():
+    _portal.run(sleep)
+
+def iterate():
+    list(_portal.iterate(numbers))
+
+def interrupted_at(line, call):
+    left = line
+
+    def trace(frame, event, argument):
+        nonlocal left
+        left -= event == "line"
+        if left == 0 and event == "line":
+            signal.raise_signal(signal.SIGINT)
+
+        return trace
+
+    try:
+        sys.settrace(trace)
+        call()
+        sys.settrace(None)
+    except KeyboardInterrupt:
+        sys.settrace(None)
+        return True
+
+    return left <= 0
+
+def held():
+    return set(os.listdir("/proc/self/fd")), threading.active_count(), signal.getsignal(signal.SIGINT)
+
+call = {"run": run, "iterate": iterate}[sys.argv[1]]
+call()
+before, line = held(), 0
+while interrupted_at(line := line + 1, call):
+    assert held() == before, (line, held(), before)
+
+print(line)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which descriptors are open")
+@pytest.mark.parametrize("call", ["run", "iterate"])
+def test_ctrl_c_at_any_line_leaves_no_descriptor_no_thread_and_no_handler(call: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_EVERYWHERE, call], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout) > 50, "the lines of the portal were not traced"
+
+
+def test_ctrl_c_is_left_to_a_handler_of_the_users_own() -> None:
+    came, main = threading.Event(), threading.get_ident()
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: came.set())
+    try:
+
+        async def work() -> bool:
+            signal.pthread_kill(main, signal.SIGINT)
+            return await anyio.to_thread.run_sync(came.wait, 30)
+
+        assert _portal.run(work)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("may_be_abandoned", [False, True])
 def test_a_blocking_function_is_called_in_a_thread_with_the_callers_context(

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import json
 import logging
 import os
+import pickle
 import signal
-import stat
 import sys
 import tempfile
 import threading
-import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from faults import MAX_LINE
 from mini import DESTINATION_MINI, SOURCE_MINI
+from mishaps import let_fail
 from plan import Fault, Plan
 
 import airbyte_exec as ab
-from airbyte_exec import _crashpoints
 from airbyte_exec.destinations import Destination
 from airbyte_exec.exceptions import AirbyteConnectorError, PyAirbyteError
 from airbyte_exec.executors.local import PathExecutor
@@ -94,14 +93,14 @@ def preload() -> None:
     """Load what attempts load, before they are forked: the list is that of an attempt."""
     import importlib
 
-    from plan import Round
+    from plan import Named, Round
 
     modes = ("full_refresh", "incremental")
     with tempfile.TemporaryDirectory() as name:
         for cached in (False, True):
             folder = Path(name) / str(cached)
             (folder / "temp").mkdir(parents=True)
-            plan = Plan(0, "merge", cached, "STREAM", 1, (("users", None, modes),), (Round(1),))
+            plan = Plan(0, "merge", cached, "STREAM", 1, 0, (Named("users", None, modes),), (Round(1),))
             report = folder / "report.json"
             if (pid := os.fork()) == 0:
                 attempt(Order(plan, folder, (), False, None, {}, {}), report, list_modules=True)
@@ -117,7 +116,7 @@ def attempt(order: Order, report: Path, *, list_modules: bool = False) -> NoRetu
     code = 1
     try:
         _move_in(order.folder)
-        _let_fail(order.faults)
+        let_fail(order.faults)
         told = _measured(order)
         _write_report(report, {**told, "modules": list(sys.modules)} if list_modules else told)
         code = 0
@@ -205,6 +204,7 @@ def _outcome(order: Order) -> dict[str, Any]:
             "connector": connector.connector_name if connector else None,
             "exit_code": connector.exit_code if connector else None,
             "text": f"{error!s}\n{error!r}",
+            "all_of_it": _all_of(error),
         }
     except KeyboardInterrupt:
         return {"outcome": "interrupted", "text": ""}
@@ -212,6 +212,12 @@ def _outcome(order: Order) -> dict[str, Any]:
         return {"outcome": "broken", "text": f"{type(error).__name__}: {error}"}
 
     return {"outcome": "success", "text": str(result.to_dict()), "warnings": list(result.warnings)}
+
+
+def _all_of(error: BaseException) -> str:
+    """Return whatever an error shows or keeps: its traceback with all causes and contexts, and its pickle."""
+    shown = "".join(traceback.format_exception(error))
+    return shown + pickle.dumps(error).decode("latin-1")
 
 
 def _write(order: Order) -> Any:
@@ -244,106 +250,6 @@ def _cache_rows(order: Order) -> dict[str, list[int]]:
             "AND table_name NOT LIKE '\\_airbyte%' ESCAPE '\\'"
         ).fetchall()
         return {
-            name: [row[0] for row in connection.execute(f'SELECT id FROM "{schema}"."{name}"').fetchall()]
+            f"{schema}.{name}": [row[0] for row in connection.execute(f'SELECT id FROM "{schema}"."{name}"').fetchall()]
             for schema, name in tables
         }
-
-
-def _let_fail(faults: tuple[Fault, ...]) -> None:
-    for fault in faults:
-        if isinstance(fault.when, dict) and "point" in fault.when:
-            _stop_at(fault)
-        elif fault.what == "clock_jump":
-            _jump(fault.how["by"])
-
-
-def _jump(seconds: float) -> None:
-    real = time.time
-    time.time = lambda: real() + seconds
-
-
-def _stop_at(fault: Fault) -> None:
-    """Let something happen when a point is reached for the n-th time."""
-    wanted, left = fault.when["point"], fault.when["turn"]
-    actions = {"killed_at_a_step": _die, "disk_full": _fill_up, "guardian_killed": _kill_guardian}
-    action = actions.get(fault.what, _die)
-    if fault.what == "power_cut":
-        action = _Disk(Path("project/.cache/state").absolute()).lose_power
-
-    lock = threading.Lock()
-
-    def reached(point: str) -> None:
-        nonlocal left
-        if point == wanted:
-            with lock:
-                left -= 1
-                strikes = left == 0
-
-            if strikes:
-                Path("struck").write_text(point, encoding="utf-8")
-                action(point)
-
-    _crashpoints.reached = reached
-
-
-def _die(_point: str) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-class _Disk:
-    """A folder as it is after a power cut: without what nobody made durable.
-
-    A file whose content was not synced is empty; a name that was made or changed since its folder was synced is what it
-    was then.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._synced = {path.stat().st_ino for path in folder.glob("*.json")}
-        self._durable = self._content()
-        self._sync = os.fsync
-        os.fsync = self._fsync
-
-    def _fsync(self, file: Any) -> None:
-        self._sync(file)
-        found = os.fstat(file)
-        if not stat.S_ISDIR(found.st_mode):
-            self._synced.add(found.st_ino)
-        elif self._folder.exists() and os.path.samestat(found, self._folder.stat()):
-            self._durable = self._content()
-
-    def _content(self) -> dict[Path, bytes]:
-        files = self._folder.iterdir() if self._folder.exists() else ()
-        return {
-            path: path.read_bytes() if path.stat().st_ino in self._synced else b""
-            for path in files
-            if path.suffix == ".json"
-        }
-
-    def lose_power(self, point: str) -> None:
-        """Put the folder back to what is durable, and die."""
-        for path in self._content():
-            if path not in self._durable:
-                path.unlink()
-
-        for path, content in self._durable.items():
-            path.write_bytes(content)
-
-        _die(point)
-
-
-def _fill_up(point: str) -> None:
-    if point.startswith("cache."):
-        import duckdb
-
-        raise duckdb.IOException("No space left on device")
-
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _kill_guardian(_point: str) -> None:
-    for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text(encoding="utf-8").split():
-            with contextlib.suppress(OSError):
-                if b"_guardian_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(int(pid), signal.SIGKILL)

@@ -7,18 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from canaries import RENEWED, THROWN
+
 from airbyte_exec._crashpoints import POINTS
 
 Json = dict[str, Any]
 Must = Literal["fail", "succeed", "either"]
 Draw = Callable[[random.Random, Any], Any]
 
-CANARY = "canary/4711+&secret=="
+STATE_KINDS = ("STREAM", "GLOBAL", "LEGACY")
+
 LONG_LINE = 3 << 20
 MAX_LINE = 2 << 20
 """The longest line that a driver takes; a line of 200 MiB is drawn now and then."""
 
-ENDED_BY = {"sigkill": -9, "sigterm": -15, "sigsegv": -11, "exit_code": 7, "half_line": 3, "trace_exit_1": 1}
+ENDED_BY = {
+    "sigkill": -9, "sigterm": -15, "sigsegv": -11, "exit_code": 7, "half_line": 3, "trace_exit_1": 1, "traceback": 1,
+}  # fmt: skip
 """The exit code that an error must name where this kind, alone, ended a connector."""
 
 
@@ -36,6 +41,7 @@ class Kind:
         settings: keys of the connector's config that it is.
         hangs: it ends by a time limit only, so that must be short.
         cached: it may be drawn where the data goes through a cache.
+        state_types: the types of state of the plans in which it may be drawn.
         weight: how often it is drawn, beside the others.
     """
 
@@ -48,6 +54,7 @@ class Kind:
     settings: Json | None = None
     hangs: bool = False
     cached: bool = True
+    state_types: tuple[str, ...] = STATE_KINDS
     weight: float = 1.0
 
 
@@ -114,7 +121,12 @@ def _exit(code: int) -> Json:
     return {"do": "exit", "code": code}
 
 
-_TRACE = {"do": "trace_error", "message": f"it broke at {CANARY}", "failure_type": "transient_error"}
+_TRACE = {
+    "do": "trace_error", "message": THROWN, "internal_message": THROWN, "stack_trace": THROWN,
+    "failure_type": "transient_error",
+}  # fmt: skip
+_TRACEBACK = f'Traceback (most recent call last):\n  File "source.py", line 7, in read\nValueError: {THROWN}\n'
+_RENEWED = {"do": "control", "merge": {"api_key": RENEWED}}
 _FULL = {"do": "trace_error", "message": "No space left on device", "failure_type": "system_error"}
 
 
@@ -142,15 +154,16 @@ def _of_both(who: str, when: Draw, early: Draw) -> list[Kind]:
         kind("half_line_and_on", "fail", {"do": "half_line"}, at=early),
         kind("long_line", "fail", {"do": "huge_line", "bytes": LONG_LINE, "kind": "noise"}, weight=0.6),
         kind("line_of_200_mib", "succeed", {"do": "huge_line", "bytes": 200 << 20, "kind": "noise"}, weight=0.06),
-        kind("noise", "succeed", {"do": "noise", "text": f"DEBUG {CANARY} is no message", "times": 3}),
+        kind("noise", "succeed", {"do": "noise", "text": f"DEBUG {THROWN}", "times": 3}),
         kind("invalid_utf8", "succeed", {"do": "invalid_utf8", "kind": "noise"}),
         kind("unknown_type", "succeed", {"do": "unknown_type"}, weight=0.5),
         kind("stderr_flood", "succeed", {"do": "stderr_flood", "bytes": 1 << 20}),
-        kind("secret_on_stderr", "succeed", {"do": "stderr", "text": f"login with {CANARY}\n"}, weight=0.5),
-        kind("secret_in_log", "succeed", {"do": "log", "message": f"login with {CANARY}"}, weight=0.5),
+        kind("secret_on_stderr", "succeed", {"do": "stderr", "text": f"{THROWN}\n"}, weight=2),
+        kind("secret_in_log", "succeed", {"do": "log", "message": THROWN, "stack_trace": THROWN}, weight=2),
         kind("stderr_closed", "succeed", {"do": "close_stderr"}, weight=0.5),
-        kind("control", "succeed", {"do": "control", "merge": {"token": "renewed"}}, weight=0.5),
-        kind("config_rewritten", "succeed", {"do": "rewrite_config", "merge": {"token": "renewed"}}, weight=0.5),
+        kind("traceback", "fail", {"do": "stderr", "text": _TRACEBACK}, _exit(1)),
+        kind("control", "succeed", _RENEWED, {"do": "log", "message": f"renewed: {RENEWED}"}),
+        kind("config_rewritten", "succeed", {"do": "rewrite_config", "merge": {"api_key": RENEWED}}, weight=0.5),
         kind("grandchild", "succeed", {"do": "grandchild", "seconds": 600}),
         kind("grandchild_apart", "succeed", {"do": "grandchild", "seconds": 600, "setsid": True, "orphan": True}),
         kind("grandchild_and_death", "fail", {"do": "grandchild", "seconds": 600, "setsid": True}, {"do": "signal"}),
@@ -158,23 +171,26 @@ def _of_both(who: str, when: Draw, early: Draw) -> list[Kind]:
     ]  # fmt: skip
 
 
-def _echo(name: str, must: Must, mode: str | None = None) -> Kind:
-    return Kind("destination", f"echo_{name}", must, settings={"echo": mode or name}, weight=0.7)
+def _echo(name: str, must: Must, **more: Any) -> Kind:
+    return Kind("destination", f"echo_{name}", must, settings={"echo": name}, weight=0.7, **more)
 
 
 KINDS: tuple[Kind, ...] = (
     *_of_both("source", _in_read, _early_in_read),
     Kind("source", "incomplete", "fail", when=lambda _d, _s: "end", steps=({"do": "status", "status": "INCOMPLETE"},)),
-    Kind("source", "glue", "fail", when=_early_in_read, steps=({"do": "glue"},)),
+    Kind("source", "glue", "fail", when=_early_in_read, steps=({"do": "glue", "text": f"{THROWN} "},)),
     Kind("source", "slow_drip", "succeed", settings={"drip": 0.002}),
     Kind("source", "interleaved", "succeed", settings={"interleave": True}),
     Kind("source", "burst", "succeed", settings={"fast": True}),
     Kind("source", "states_never", "succeed", settings={"state_every": 0, "final_state": False}),
+    Kind("source", "records_after_the_last_state", "succeed", settings={"final_state": False}, weight=2),
     Kind("source", "states_late", "succeed", settings={"state_every": 0}),
     Kind("source", "state_twice", "succeed", when=lambda d, _s: {"state": d.randint(1, 4)},
          steps=({"do": "repeat_state"},)),
-    Kind("source", "state_of_a_stranger", "either", when=lambda d, _s: {"state": d.randint(1, 4)},
-         steps=({"do": "state", "stream": "ghost"}, {"do": "record", "stream": "ghost"})),
+    Kind("source", "state_of_a_stranger", "succeed", when=lambda d, _s: {"state": d.randint(1, 4)},
+         steps=({"do": "state", "stream": "ghost"}, {"do": "record", "stream": "ghost"}), state_types=("STREAM",)),
+    Kind("source", "state_of_another_kind", "fail", when=lambda d, _s: {"state": d.randint(1, 4)},
+         steps=({"do": "state", "stream": "ghost"},), state_types=("GLOBAL", "LEGACY")),
     Kind("source", "counts_wrong", "succeed", settings={"source_stats": "wrong"}, weight=0.5),
     *_of_both("destination", _in_write, _early_in_write),
     Kind("destination", "stdin_closed", "fail", when=_early_in_write, steps=({"do": "close_stdin"},)),
@@ -187,7 +203,8 @@ KINDS: tuple[Kind, ...] = (
          steps=({"do": "signal", "signal": "SIGKILL"},), settings={"echo": "duplicate"}),
     _echo("reserialised", "succeed"), _echo("lossy", "succeed"), _echo("late", "succeed"),
     _echo("out_of_order", "succeed"), _echo("duplicate", "succeed"),
-    _echo("skip", "succeed"), _echo("all_but_last", "fail"), _echo("never", "fail"), _echo("invented", "fail"),
+    _echo("skip", "succeed", state_types=("GLOBAL", "LEGACY")),  # of two streams it may skip the last state of one
+    _echo("all_but_last", "fail"), _echo("never", "fail"), _echo("invented", "fail"),
     _echo("unknown_stream", "fail"), _echo("early", "fail"), _echo("unenveloped", "fail"),
     Kind("us", "killed_at_a_step", "either", when=_at_point, weight=10),
     Kind("us", "killed_at_a_time", "either", when=_at_a_time, weight=2),

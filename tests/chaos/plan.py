@@ -12,6 +12,9 @@ from typing import Any
 from faults import BY_NAME, KINDS, Kind
 
 STRATEGIES = ("append", "merge", "replace")
+PAUSE = 0.002
+"""Seconds after each record of a slow source: it still sends while states come back, and ends may come between."""
+
 STATE_TYPES = ("STREAM", "STREAM", "STREAM", "GLOBAL", "LEGACY")
 SCHEMA = Path(__file__).with_name("plan.schema.json")
 
@@ -40,11 +43,33 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Named:
+    """A stream.
+
+    Parameters:
+        name: its name; several may have the same.
+        namespace: None for none.
+        modes: its sync modes.
+        more: how many records it has beyond those of the round, so that no two streams are at the same place.
+    """
+
+    name: str
+    namespace: str | None
+    modes: tuple[str, ...]
+    more: int = 0
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What it is known by."""
+        return self.name, self.namespace
+
+
+@dataclass(frozen=True)
 class Round:
     """What the source has, and the attempts to sync it in which something goes wrong; then one in which nothing does.
 
     Parameters:
-        records: how many each stream has.
+        records: how many each stream has, at least.
         attempts: the faults of each attempt.
     """
 
@@ -62,7 +87,8 @@ class Plan:
         cached: it goes through a cache.
         state_type: what kind of state the source sends.
         state_every: records between two states.
-        streams: (name, namespace, sync modes) of each stream.
+        pause: seconds after each record of the source.
+        streams: all of them are synced.
         rounds: one after the other; the source has more, or (replace) other records in each.
     """
 
@@ -71,7 +97,8 @@ class Plan:
     cached: bool
     state_type: str
     state_every: int
-    streams: tuple[tuple[str, str | None, tuple[str, ...]], ...]
+    pause: float
+    streams: tuple[Named, ...]
     rounds: tuple[Round, ...]
 
     @property
@@ -101,60 +128,81 @@ class Plan:
             Round(part["records"], tuple(tuple(Fault(**fault) for fault in attempt) for attempt in part["attempts"]))
             for part in body["rounds"]
         )
-        streams = tuple((name, namespace, tuple(modes)) for name, namespace, modes in body["streams"])
+        streams = tuple(Named(**{**named, "modes": tuple(named["modes"])}) for named in body["streams"])
         return cls(**{**body, "rounds": rounds, "streams": streams})
 
 
 def draw(seed: int, *, kinds: Sequence[Kind] = KINDS) -> Plan:
-    """Draw a plan. Most have streams of one name in two namespaces, which must not be taken for one."""
+    """Draw a plan. Most have streams of one name in two namespaces, which must not be taken for one.
+
+    Strategies and kinds take turns from seed to seed, so some hundred seeds in a row have each kind with each strategy.
+    """
     dice = random.Random(seed)
-    strategy, cached = dice.choice(STRATEGIES), dice.random() < 0.22
+    strategy, cached = STRATEGIES[seed % len(STRATEGIES)], dice.random() < 0.22
     state_type = dice.choice(STATE_TYPES)
-    modes = ("full_refresh", "incremental") if dice.random() < 0.85 else ("full_refresh",)
-    named: list[tuple[str, str | None, tuple[str, ...]]] = [("users", None, modes)]
-    if state_type != "LEGACY" and dice.random() < 0.75:  # LEGACY knows no namespaces
-        named = [("users", "north", modes), ("users", "south", modes)]
-
-    if dice.random() < 0.2:
-        named.append(("orders", None, modes))
-
+    named = _streams(dice, state_type)
     numbers = [dice.randint(8, 40)]
     if strategy == "replace" or dice.random() < 0.2:
         numbers.append(numbers[0] + dice.randint(1, 12))
 
-    shape = _Shape(dice, kinds, strategy, cached, len(named), numbers[-1], dice.randint(3, 12))
+    pause = PAUSE if dice.random() < 0.3 else 0.0
+    turn = kinds[seed // len(STRATEGIES) % len(kinds)]
+    shape = _Shape(dice, kinds, turn, cached, state_type, len(named), numbers[-1])
+    state_every = dice.randint(3, 12)
     # A replace begins with rows that are there; what disturbs it comes with the second round.
     rounds = tuple(
         Round(number, shape.attempts() if index == len(numbers) - 1 else ()) for index, number in enumerate(numbers)
     )
-    return Plan(seed, strategy, cached, state_type, shape.state_every, tuple(named), rounds)
+    return Plan(seed, strategy, cached, state_type, state_every, pause, named, rounds)
+
+
+def _streams(dice: random.Random, state_type: str) -> tuple[Named, ...]:
+    modes = ("full_refresh", "incremental") if dice.random() < 0.85 else ("full_refresh",)
+    named = [Named("users", None, modes)]
+    if state_type != "LEGACY" and dice.random() < 0.75:  # LEGACY knows no namespaces
+        named = [Named("users", where, modes, dice.choice((0, 3, 9))) for where in ("north", "south")]
+
+    if dice.random() < 0.2:
+        named.append(Named("orders", None, modes, dice.choice((0, 2))))
+
+    return tuple(named)
 
 
 @dataclass
 class _Shape:
+    """What kinds may look at when they draw their place, and the drawing of faults.
+
+    Parameters:
+        turn: the kind whose turn it is; it is the first fault of every other plan.
+    """
+
     dice: random.Random
     kinds: Sequence[Kind]
-    strategy: str
+    turn: Kind
     cached: bool
+    state_type: str
     streams: int
     records: int
-    state_every: int
 
     def attempts(self) -> tuple[tuple[Fault, ...], ...]:
         number = self.dice.choice((1, 1, 1, 2))
-        return tuple(self.faults() for _ in range(number))
+        first = self._of(self.turn) if self.dice.random() < 0.5 and self._fits(self.turn) else None
+        return tuple(self.faults(first if index == 0 else None) for index in range(number))
 
-    def faults(self) -> tuple[Fault, ...]:
-        drawn: list[Fault] = []
-        for _ in range(self.dice.choice((1, 1, 1, 2))):
-            fault = self.fault()
-            if all(fault.who != other.who for other in drawn):
-                drawn.append(fault)
+    def faults(self, first: Fault | None) -> tuple[Fault, ...]:
+        drawn = [first or self.fault()]
+        if self.dice.random() < 0.25 and (other := self.fault()).who != drawn[0].who:
+            drawn.append(other)
 
         return tuple(drawn)
 
     def fault(self) -> Fault:
         who = self.dice.choice(("source", "destination", "us"))
-        fitting = [kind for kind in self.kinds if kind.who == who and (not self.cached or kind.cached)]
-        kind = self.dice.choices(fitting, [kind.weight for kind in fitting])[0]
+        fitting = [kind for kind in self.kinds if kind.who == who and self._fits(kind)]
+        return self._of(self.dice.choices(fitting, [kind.weight for kind in fitting])[0])
+
+    def _fits(self, kind: Kind) -> bool:
+        return (kind.cached or not self.cached) and self.state_type in kind.state_types
+
+    def _of(self, kind: Kind) -> Fault:
         return Fault(kind.who, kind.name, kind.when(self.dice, self), kind.how(self.dice, self))

@@ -132,15 +132,19 @@ def _echoed(folder: Path) -> Iterator[int]:
             yield int(line[len(b'{"stored":') : line.index(b",")])
 
 
-def echoed_states(calls: Iterable[Call]) -> list[Any]:
-    """Return the states that the destination echoed, as JSON values."""
-    found = []
+def echoed_states(calls: Iterable[Call]) -> list[tuple[Key | None, Any]]:
+    """Return the states that the destination echoed: whose each is (None: everybody's), and its JSON value."""
+    found: list[tuple[Key | None, Any]] = []
     for call in calls:
         path = call.folder / "echoes.jsonl"
         if path.exists():
             for line in path.read_bytes().split(b"\n")[:-1]:
                 state = json.loads(line)["line"]["state"]
-                found.append(state.get("stream", {}).get("stream_state") or state.get("global") or state.get("data"))
+                if part := state.get("stream"):
+                    name = part["stream_descriptor"]
+                    found.append(((name["name"], name.get("namespace")), part.get("stream_state")))
+                else:
+                    found.append((None, state.get("global") or state.get("data")))
 
     return found
 
