@@ -6,6 +6,7 @@ Usage: wheel_check.py PACKAGES_JSON    (what `uv pip list --format json` says of
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -53,6 +54,25 @@ def check_command_line() -> None:
     print("command line: --help, spec destination-local")
 
 
+def check_conformance() -> None:
+    """Take a connector author's way to a first report, as docs/conformance.md tells it, with an empty home."""
+    script = Path(sys.executable).with_name("airbyte-exec")
+    home = Path("home")
+    home.mkdir()
+    connector, config = "path:./source-orders", '{"orders": 100}'
+    done = subprocess.run(
+        [script, "conformance", connector, "--config", config, "--format", "html", "--report", "json=report.json"],
+        env={**os.environ, "HOME": str(home.resolve())},
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert done.stdout.startswith("<!doctype html>")
+    counts = json.loads(Path("report.json").read_text(encoding="utf-8"))["counts"]
+    print(f"conformance of a program: {counts}")
+
+
 def check_packages(listing: Path) -> None:
     """Count what a fresh install brings along."""
     packages = json.loads(listing.read_text(encoding="utf-8"))
@@ -64,4 +84,5 @@ if __name__ == "__main__":
     check_import()
     check_protocol_data()
     check_command_line()
+    check_conformance()
     check_packages(Path(sys.argv[1]))
