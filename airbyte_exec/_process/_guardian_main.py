@@ -1,8 +1,11 @@
 """The guardian: ends our children when we cannot any more.
 
-Run as `python -I -S _guardian_main.py SOCKET [OWNER]`, OWNER a pidfd of our process. Over the socket it is told,
-one JSON object a line, which runs are open, which children they have, and gets copies of the write ends of
-destinations' stdin. It answers each line with one byte, when it has done it.
+Run as `python -I -S _guardian_main.py SOCKET [OWNER]`, OWNER a pidfd of our process. Over the socket it is told
+which runs are open, which children they have, and gets copies of the write ends of destinations' stdin: each order
+is a dictionary, marshalled, after its length in `LENGTH` bytes. It answers each with one byte, when it has done it.
+
+A short sync waits for its start, so nothing is imported that costs more than it is worth: `json`, `array`, `socket`,
+`signal` and `contextlib` together take as long as the bare interpreter.
 
 A destination takes the end of its stdin for a normal end of input. So when the socket closes, or our process is
 gone, it first kills all that the open runs started, and closes the copies only after that. Then it removes the
@@ -12,26 +15,27 @@ not reach it.
 
 from __future__ import annotations
 
-import array
-import json
+import marshal
 import os
 import select
-import signal
-import socket
 import sys
 import time
 
 TYPE_CHECKING = False  # as in _sweep
 if TYPE_CHECKING:
+    import signal
+    import socket
     from typing import Any
 
     from airbyte_exec._process import _sweep
 else:
+    signal, socket = __import__("_signal"), __import__("_socket")
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib is too slow to import
     import _sweep
 
 KILL_COMMAND_LIMIT = 15.0  # seconds for all of them together; `docker kill` answers within one
 DONE, FAILED = b"+", b"-"
+LENGTH = FD_SIZE = 4  # bytes
 
 
 class Child:
@@ -58,7 +62,7 @@ class Guardian:
         self.children: dict[str, Child] = {}
 
     def obey(self, order: dict[str, Any], stdin: int | None) -> None:
-        """Do what one line says."""
+        """Do what one order says."""
         match order["do"]:
             case "open_run":
                 self.folders[order["run"]] = order["folder"]
@@ -90,7 +94,7 @@ class Guardian:
     def _kill(self, runs: set[str]) -> None:
         children = [child for child in self.children.values() if child.run in runs]
         leaders = dict(child.leader for child in children if child.leader)
-        for pause in _sweep.kill_rounds(runs, leaders) if runs else ():
+        for pause in _sweep.KillRounds(runs, leaders) if runs else ():
             time.sleep(pause)
 
 
@@ -120,14 +124,14 @@ def await_commands(pids: list[int]) -> None:
 def receive(link: socket.socket, received: list[int]) -> bytes:
     """Return what is there, b"" at the end; file descriptors that came along are added to `received`."""
     try:
-        text, extra, _, _ = link.recvmsg(1 << 16, socket.CMSG_SPACE(4 * array.array("i").itemsize))
+        text, extra, _, _ = link.recvmsg(1 << 16, socket.CMSG_SPACE(4 * FD_SIZE))
     except ConnectionError:
         return b""
 
     for level, kind, data in extra:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            fds = array.array("i", data[: len(data) // 4 * 4])
-            for fd in fds:
+            for at in range(0, len(data) // FD_SIZE * FD_SIZE, FD_SIZE):
+                fd = int.from_bytes(data[at : at + FD_SIZE], sys.byteorder)
                 os.set_inheritable(fd, False)
                 received.append(fd)
 
@@ -141,7 +145,7 @@ def serve(link: socket.socket, owner: int | None, guardian: Guardian) -> None:
     if owner is not None:
         poll.register(owner, select.POLLIN)
 
-    text = b""
+    data = b""
     received: list[int] = []
     while True:
         ready = {fd for fd, _ in poll.poll()}
@@ -152,18 +156,17 @@ def serve(link: socket.socket, owner: int | None, guardian: Guardian) -> None:
         if not part:
             return
 
-        text += part
-        while b"\n" in text:
-            line, _, text = text.partition(b"\n")
+        data += part
+        while len(data) >= LENGTH and len(data) >= (end := LENGTH + int.from_bytes(data[:LENGTH], sys.byteorder)):
+            order, data = marshal.loads(data[LENGTH:end]), data[end:]
             try:
-                answer(link, guardian, line, received)
+                answer(link, guardian, order, received)
             except ConnectionError:
                 return
 
 
-def answer(link: socket.socket, guardian: Guardian, line: bytes, received: list[int]) -> None:
-    """Obey one line and say so."""
-    order = json.loads(line)
+def answer(link: socket.socket, guardian: Guardian, order: dict[str, Any], received: list[int]) -> None:
+    """Obey one order and say so."""
     try:
         guardian.obey(order, received.pop(0) if order.get("with_stdin") else None)
     except (KeyError, IndexError):  # a file descriptor did not fit into our table, or the two sides disagree

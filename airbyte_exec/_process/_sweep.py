@@ -12,14 +12,15 @@ known.
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import time
-from contextlib import suppress
 
 TYPE_CHECKING = False  # `typing` costs the guardian a third of its start; checkers know this name
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Collection, Iterator, Mapping
+else:
+    signal = __import__("_signal")  # `signal` itself builds enums
 
 RUN_MARK = "AIRBYTE_EXEC_RUN"
 CHILD_MARK = "AIRBYTE_EXEC_CHILD"
@@ -90,8 +91,12 @@ def is_marked(pid: int, marks: Collection[str]) -> bool:
     return any(mark in value.split(MARK_SEPARATOR.encode()) for value in values for mark in wanted)
 
 
-def find(marks: Collection[str], leaders: Mapping[int, int | None]) -> list[Process]:
-    """Return the living processes that belong to the marks or to the groups of `leaders` (pid to start time)."""
+def find(marks: Collection[str], leaders: Mapping[int, int | None], since: int = 0) -> list[Process]:
+    """Return the living processes that belong to the marks or to the groups of `leaders` (pid to start time).
+
+    Parameters:
+        since: the start time of the first process that can carry a mark; reading environments is most of the work.
+    """
     try:
         names = os.listdir("/proc")  # noqa: PTH208 - pathlib is too slow to import in the guardian
     except OSError:
@@ -104,7 +109,7 @@ def find(marks: Collection[str], leaders: Mapping[int, int | None]) -> list[Proc
     found = {
         pid
         for pid, process in alive.items()
-        if process.group in groups or process.session in groups or is_marked(pid, marks)
+        if process.group in groups or process.session in groups or (process.start >= since and is_marked(pid, marks))
     }
 
     children: dict[int, list[int]] = {}
@@ -130,19 +135,21 @@ def is_same(pid: int, start: int | None) -> bool:
     return process is None or start is None or process.start == start
 
 
-def kill_round(marks: Collection[str], leaders: Mapping[int, int | None]) -> int:
+def kill_round(marks: Collection[str], leaders: Mapping[int, int | None], since: int = 0) -> int:
     """Send SIGKILL to all that belongs to the marks and leaders; return how many processes there were to kill."""
     for pid, start in leaders.items():
         if is_same(pid, start):
             signal_group(pid, signal.SIGKILL)
 
-    return sum(_kill(process) for process in find(marks, leaders))
+    return sum(_kill(process) for process in find(marks, leaders, since))
 
 
 def signal_group(leader: int, number: int) -> None:
     """Send a signal to a process group; one that is gone, or is another user's by now, is left alone."""
-    with suppress(ProcessLookupError, PermissionError):
+    try:
         os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return
 
 
 def _kill(process: Process) -> bool:
@@ -171,30 +178,48 @@ def _kill(process: Process) -> bool:
     return True
 
 
-def kill_rounds(
-    marks: Collection[str], leaders: Mapping[int, int | None], seconds: float = SWEEP_LIMIT
-) -> Iterator[float]:
-    """Kill in rounds until nothing is found twice in a row, or time is over; yields the pause before the next round.
+class KillRounds:
+    """Kills in rounds until nothing is found twice in a row, or time is over.
 
-    A generator, so that an event loop and a plain process wait in their own way.
+    To be iterated over: it gives the pause before each next round, so that an event loop and a plain process wait in
+    their own way.
+
+    Parameters:
+        marks: of the processes, with `leaders` and `since` as `find` takes them.
+        seconds: how long it goes on.
     """
-    end = time.monotonic() + seconds
-    pause, quiet = _FIRST_PAUSE, 0
-    while True:
-        if kill_round(marks, leaders):
-            quiet = 0
-            yield pause
-            pause = min(pause * 2, _LONGEST_PAUSE)
-        else:
-            quiet += 1
 
-        if quiet == _QUIET_SCANS or time.monotonic() > end:
-            return
+    def __init__(
+        self,
+        marks: Collection[str],
+        leaders: Mapping[int, int | None],
+        *,
+        since: int = 0,
+        seconds: float = SWEEP_LIMIT,
+    ) -> None:
+        self._marks, self._leaders, self._since, self._seconds = marks, leaders, since, seconds
+        self.found_none = False
+        """Whether it ended because nothing is left."""
+
+    def __iter__(self) -> Iterator[float]:
+        end = time.monotonic() + self._seconds
+        pause, quiet = _FIRST_PAUSE, 0
+        while True:
+            if kill_round(self._marks, self._leaders, self._since):
+                quiet = 0
+                yield pause
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                quiet += 1
+
+            self.found_none = quiet == _QUIET_SCANS
+            if self.found_none or time.monotonic() > end:
+                return
 
 
 def kill_run(run_id: str, leaders: Mapping[int, int | None] | None = None, seconds: float = SWEEP_LIMIT) -> None:
     """Kill every process of a run; returns when two scans in a row found none, or after `seconds`."""
-    for pause in kill_rounds([run_id], leaders or {}, seconds):
+    for pause in KillRounds([run_id], leaders or {}, seconds=seconds):
         time.sleep(pause)
 
 

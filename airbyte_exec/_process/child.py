@@ -232,8 +232,12 @@ class Child:
     async def _kill_rest(self) -> None:
         """Kill what is left of the child and of what it started."""
         leaders = {} if self._ending.is_lost else {self.pid: self._start}
-        for pause in _sweep.kill_rounds([self._token], leaders):
+        rounds = _sweep.KillRounds([self._token], leaders, since=self._start or 0)
+        for pause in rounds:
             await anyio.sleep(pause)
+
+        if rounds.found_none:
+            self._guard.note_gone(self._token)
 
     def background(self) -> list[Callable[[], Coroutine[None, None, None]]]:
         """Return what must run beside the child: shielded, it ends with `cancel_background` and not before."""
@@ -284,7 +288,7 @@ class Child:
                     if self._kill_argv is not None:
                         run_at_once(self._kill_argv, seconds=ABANDON_COMMAND_LIMIT)
 
-                    for pause in _sweep.kill_rounds([self._token], {self.pid: self._start}, ABANDON_LIMIT):
+                    for pause in _sweep.KillRounds([self._token], {self.pid: self._start}, seconds=ABANDON_LIMIT):
                         time.sleep(pause)
 
                 _crashpoints.reached("child.removing")

@@ -212,6 +212,7 @@ class Guard:
         self.folder = folder
         self._owner = os.getpid()
         self._count = 0
+        self._may_live: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -223,7 +224,20 @@ class Guard:
         """Return a mark for one more child."""
         with self._lock:
             self._count += 1
-            return f"{self.run_id}-{self._count}"
+            token = f"{self.run_id}-{self._count}"
+            self._may_live.add(token)
+            return token
+
+    def note_gone(self, token: str) -> None:
+        """Note that no process of a child lives, nor can be born any more."""
+        with self._lock:
+            self._may_live.discard(token)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether no process of any child can live: all of a run is its children, and what they started."""
+        with self._lock:
+            return not self._may_live
 
     def marks(self, token: str) -> dict[str, str]:
         """Return the variables that mark a child, after the marks of the run that this process is itself part of."""
@@ -307,7 +321,9 @@ def open_guard() -> Iterator[Guard]:
 def _close(guard: Guard) -> None:
     try:
         _crashpoints.reached("run.closing")
-        _sweep.kill_run(guard.run_id)
+        if not guard.is_gone:
+            _sweep.kill_run(guard.run_id)
+
         if not _sweep.remove_folder(str(guard.folder)):
             logger.warning("The folder %s could not be removed.", guard.folder)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import array
-import json
+import marshal
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ ANSWER_LIMIT = 30.0  # seconds; its start takes 20 ms and an answer 0.05 ms, thi
 REAP_LIMIT = 5.0  # seconds; it was killed and waits for nothing
 _SCRIPT = str(Path(__file__).with_name("_guardian_main.py"))
 _DONE = b"+"
+LENGTH = 4  # bytes of the length of an order, as _guardian_main reads it
 
 
 class Link:
@@ -54,10 +56,11 @@ class Link:
         Raises:
             OSError: it is gone, or does not read.
         """
-        line = json.dumps(order).encode() + b"\n"
+        body = marshal.dumps(order)
+        message = len(body).to_bytes(LENGTH, sys.byteorder) + body
         extra = [] if stdin is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [stdin]))]
-        sent = self.socket.sendmsg([line], extra)
-        self.socket.sendall(line[sent:])
+        sent = self.socket.sendmsg([message], extra)
+        self.socket.sendall(message[sent:])
         self._unanswered += 1
 
     def settle(self) -> None:

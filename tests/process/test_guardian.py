@@ -201,7 +201,7 @@ def test_the_end_of_a_run_kills_what_its_children_left(
 ) -> None:
     with open_guard() as guard:
         marked = {**env, _sweep.RUN_MARK: guard.run_id}
-        # Started past open_child: as if we had lost sight of it.
+        guard.new_token()  # of a child that never came to its end: as if we had lost sight of it
         with subprocess.Popen(actor(liveness.path, "daemon", "exit=0"), env=marked) as left:
             assert left.wait(PATIENCE) == 0
 
