@@ -95,37 +95,39 @@ def remove_after(registry: Registry, entry: StreamEntry) -> None:
     )
 
 
-def remove_other_generations(registry: Registry, entry: StreamEntry, generation_id: int) -> None:
-    """Remove what a replaced stream held before."""
-    registry.connection.execute(
-        f"DELETE FROM {registry.named(EXEC_JOURNAL)} WHERE {_OF_STREAM} AND generation_id IS DISTINCT FROM ?",
-        [*_of(registry, entry), generation_id],
-    )
+def complete_generations(registry: Registry, entries: Sequence[StreamEntry], seq: int) -> int:
+    """Let what was collected for replaced streams take the place of what they held before; return the last place.
 
-
-def move_to_end(registry: Registry, entry: StreamEntry, generation_id: int, seq: int) -> int:
-    """Give the entries of a generation places after all others, and return the last place.
-
-    They become part of what is replayed when their generation is complete: no position that a destination confirmed
-    before may say that it has them.
+    The new entries get places after all others, for they are part of what is replayed from now on: no position that a
+    destination confirmed before may say that it has them.
 
     Parameters:
         registry: the cache.
-        entry: the stream.
-        generation_id: the generation.
+        entries: the streams, each with its staging generation.
         seq: the last place that is taken.
     """
-    of_generation = f"{_OF_STREAM} AND generation_id = ?"
-    places = [*_of(registry, entry), generation_id]
+    keys = [
+        [registry.table_prefix] * len(entries),
+        [entry.source_name for entry in entries],
+        [entry.stream.name for entry in entries],
+        [entry.stream.namespace for entry in entries],
+        [entry.staging_generation_id for entry in entries],
+    ]
+    journal = registry.named(EXEC_JOURNAL)
+    registry.connection.execute(
+        f"DELETE FROM {journal} AS held USING {_KEYS} WHERE {_IS_KEY} AND held.generation_id IS DISTINCT FROM key.id",
+        keys,
+    )
+    # Only these generations are left of these streams.
     first, last = registry.connection.execute(
-        f"SELECT min(seq), max(seq) FROM {registry.named(EXEC_JOURNAL)} WHERE {of_generation}", places
+        f"SELECT min(seq), max(seq) FROM {journal} AS held, {_KEYS} WHERE {_IS_KEY}", keys
     ).fetchall()[0]
     if first is None:
         return seq
 
     distance = seq + 1 - int(first)
     registry.connection.execute(
-        f"UPDATE {registry.named(EXEC_JOURNAL)} SET seq = seq + ? WHERE {of_generation}", [distance, *places]
+        f"UPDATE {journal} AS held SET seq = seq + $6 FROM {_KEYS} WHERE {_IS_KEY}", [*keys, distance]
     )
     return int(last) + distance
 
@@ -138,6 +140,14 @@ def remove_generation(registry: Registry, entry: StreamEntry, generation_id: int
     )
 
 
+_KEYS = (
+    "(SELECT unnest($1::VARCHAR[]) AS table_prefix, unnest($2::VARCHAR[]) AS source_name, "
+    "unnest($3::VARCHAR[]) AS stream_name, unnest($4::VARCHAR[]) AS namespace, unnest($5::BIGINT[]) AS id) AS key"
+)
+_IS_KEY = (
+    "held.table_prefix = key.table_prefix AND held.source_name = key.source_name "
+    "AND held.stream_name = key.stream_name AND held.namespace IS NOT DISTINCT FROM key.namespace"
+)
 _OF_STREAM = "table_prefix = ? AND source_name = ? AND stream_name = ? AND namespace IS NOT DISTINCT FROM ?"
 
 

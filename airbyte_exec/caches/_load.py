@@ -118,9 +118,7 @@ class Load:
             on_rows()
             _journal.append(self._registry, self._pair.source_name, compressed.result(), self._generations())
             _crashpoints.reached("cache.journal")
-            for stream in completed:
-                self._complete(entries[stream])
-
+            self._complete([entries[stream] for stream in completed])
             self._registry.save_progress(entries.values())
             changes = self._changes(batch.states, completed)
             if changes is not None:
@@ -197,17 +195,21 @@ class Load:
             [TAG_LENGTH, covered],
         )
 
-    def _complete(self, entry: StreamEntry) -> None:
-        self._writer.complete(entry.stream)
-        generation = entry.staging_generation_id
-        if generation is not None:
-            _journal.remove_other_generations(self._registry, entry, generation)
-            self._seq = _journal.move_to_end(self._registry, entry, generation, self._seq)
-            entry.generation_id = generation
+    def _complete(self, entries: Sequence[StreamEntry]) -> None:
+        for entry in entries:
+            self._writer.complete(entry.stream)
+
+        replaced = [entry for entry in entries if entry.staging_generation_id is not None]
+        if replaced:
+            self._seq = _journal.complete_generations(self._registry, replaced, self._seq)
+
+        for entry in replaced:
+            entry.generation_id = entry.staging_generation_id or 0
             entry.has_journal = True
             entry.staging_generation_id = None
 
-        entry.covered = self._seq
+        for entry in entries:
+            entry.covered = self._seq
 
     def _generations(self) -> dict[StreamId, int]:
         return {
