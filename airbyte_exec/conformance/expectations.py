@@ -20,7 +20,7 @@ def judge(run: Transcript, expect: Mapping[str, Any], limit: float) -> Iterator[
         limit: the seconds that it had.
     """
     if run.stop in ("timeout", "flood", "not started"):
-        yield Finding(message=_stopped(run, limit), lines=tuple(run.lines[-_LINES_SHOWN:]), run=run)
+        yield Finding(message=stopped(run, limit), lines=tuple(run.lines[-_LINES_SHOWN:]), run=run)
         return
 
     yield from _exit(run, expect.get("exit_code"))
@@ -38,7 +38,8 @@ def judge(run: Transcript, expect: Mapping[str, Any], limit: float) -> Iterator[
     yield from _status(run, expect.get("status"))
 
 
-def _stopped(run: Transcript, limit: float) -> str:
+def stopped(run: Transcript, limit: float) -> str:
+    """Return how a run that did not end by itself came to its end."""
     if run.stop == "not started":
         return f"`{run.command}` could not be run: {run.problem}"
 

@@ -207,7 +207,13 @@ class Bench:
 
         async def read_on(index: int) -> None:
             state = inputs.merged(states[: index + 1])
-            job = Job(command="read", config=self.subject.config, catalog=given.configured[0], state=state)
+            job = Job(
+                command="read",
+                config=self.subject.config,
+                catalog=given.configured[0],
+                state=state,
+                time_limit=case.time_limit,
+            )
             given.facts["after"].append((states[: index + 1], await self.lab.run(job)))
 
         async with anyio.create_task_group() as tasks:

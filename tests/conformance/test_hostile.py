@@ -11,7 +11,7 @@ import anyio
 import pytest
 from mini import SOURCE_MINI, source_config, step, stream
 
-from airbyte_exec.conformance import Report, load_cases, run, subject_of
+from airbyte_exec.conformance import Report, Subject, load_cases, run, subject_of
 from airbyte_exec.conformance import lab as lab_module
 from airbyte_exec.conformance.lab import Job, Lab
 from airbyte_exec.conformance.runner import stream as stream_results
@@ -25,10 +25,9 @@ def statuses(report: Report) -> dict[str, str]:
     return {result.case.code: result.status for result in report.results}
 
 
-def test_a_connector_that_hangs_breaks_the_rule_of_its_command_and_the_rest_is_skipped() -> None:
-    config = source_config(script={"check": [step("ignore"), step("hang")]})
-    subject = subject_of(f"path:{SOURCE_MINI}", config=config)
-    cases = [replace(case, time_limit=0.5) for case in load_cases() if case.code in ("CK1", "SP1")]
+def findings(subject: Subject, *codes: str, time_limit: float) -> dict[str, list[str]]:
+    """Return what is found of each case, where every child has so many seconds."""
+    cases = [replace(case, time_limit=time_limit) for case in load_cases() if case.code in codes]
 
     async def collected() -> dict[str, list[str]]:
         return {
@@ -36,9 +35,21 @@ def test_a_connector_that_hangs_breaks_the_rule_of_its_command_and_the_rest_is_s
             async for result in stream_results(subject, cases)
         }
 
-    found = anyio.run(collected)
+    return anyio.run(collected)
+
+
+def test_a_connector_that_hangs_breaks_the_rule_of_its_command_and_the_rest_is_skipped() -> None:
+    config = source_config(script={"check": [step("ignore"), step("hang")]})
+    found = findings(subject_of(f"path:{SOURCE_MINI}", config=config), "CK1", "SP1", time_limit=0.5)
     assert found["SP1"] == []
     assert found["CK1"] == ["`check` did not end within 0.5 s"]
+
+
+def test_a_connector_that_hangs_when_it_goes_on_is_told_how_long_it_had() -> None:
+    streams = [stream(records=15)]
+    config = source_config(streams=streams, script={"read": [step("hang", when="with_state")]}, emitted_at="now")
+    found = findings(subject_of(f"path:{SOURCE_MINI}", config=config), "IN4", time_limit=2.5)
+    assert set(found["IN4"]) == {"it cannot go on from its own state: `read` did not end within 2.5 s"}
 
 
 def test_a_connector_that_floods_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
 from airbyte_exec.conformance.checks.values import at_path, behind, text_of
+from airbyte_exec.conformance.expectations import stopped
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Key, Line, Transcript, key_of
 
@@ -162,7 +163,8 @@ def resumes(given: Given) -> Iterable[Finding]:
     paths, days = _cursors(given), given.subject.threshold_days
     for states, run in given.facts["after"]:
         if run.stop != "exit" or run.exit_code != 0:
-            yield Finding(message=f"it cannot go on from its own state: exit code {run.exit_code}", run=run)
+            how = f"exit code {run.exit_code}" if run.stop == "exit" else stopped(run, given.case.time_limit)
+            yield Finding(message=f"it cannot go on from its own state: {how}", run=run)
             continue
 
         for key, lines in _records(run).items():
