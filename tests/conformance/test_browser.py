@@ -51,7 +51,7 @@ def report() -> Report:
 
 
 def measured(page: str, folder: Path) -> dict[str, Any]:
-    browser = next((found for name in NAMES if (found := shutil.which(name))), None)
+    browser = next(filter(None, map(shutil.which, NAMES)), None)
     if browser is None:
         pytest.skip("there is no headless browser: Debian's chromium-headless-shell is one")
 
