@@ -224,24 +224,6 @@ async def test_the_marks_of_a_run_inside_a_run_name_both(
     assert said == [f"outer:{guard.run_id}", f"outer-1:{guard.run_id}-1"]
 
 
-def test_a_process_whose_variables_only_mention_a_run_is_left_alone(guard: Guard) -> None:
-    env = {"NOTE": guard.run_id, _sweep.RUN_MARK: guard.run_id + "0"}
-    with subprocess.Popen(["sleep", "60"], env=env) as other:
-        _sweep.kill_run(guard.run_id)
-        assert other.poll() is None
-        other.kill()
-
-
-def test_a_process_that_merely_got_the_number_of_a_leader_is_left_alone() -> None:
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
-        start = _sweep.start_time(other.pid)
-        assert start is not None
-        assert _sweep.kill_round([], {other.pid: start - 1}) == 0
-        assert other.poll() is None
-        _sweep.kill_round([], {other.pid: start})
-        assert other.wait(PATIENCE) == -signal.SIGKILL
-
-
 def test_the_guardian_cleans_up_though_a_fork_that_runs_no_python_holds_its_socket(
     open_host: OpenHost,
 ) -> None:
