@@ -15,7 +15,7 @@ JOBS ?= 2
 NUMBER ?= $(if $(DOCKER),100,200)
 SEED ?= 1
 DOCKER ?=
-# How many fault plans are run.
+# How many fault plans are run, or outputs thrown at the codec.
 N ?= 1000
 # Further arguments for pytest: make test ARGS="-k state"
 ARGS ?=
@@ -24,7 +24,7 @@ PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
 unexport PYTHONDONTWRITEBYTECODE
 FAST := not real and not docker and not slow
 
-.PHONY: help setup demo check format test test-long test-fast test-pythons docker-images bench kills chaos chaos-bugs soak wheel-test docs clean
+.PHONY: help setup demo check format test test-long test-fast test-pythons docker-images bench kills chaos chaos-bugs fuzz soak wheel-test docs clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -83,6 +83,9 @@ chaos: $(STAMP)  ## run fault plans and check what must hold: make chaos N=1000 
 
 chaos-bugs: $(STAMP)  ## put bugs into a clone, one at a time, and see that the fault plans find each
 	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/bugs.py --number $(N) --seed $(SEED) $(ARGS)
+
+fuzz: $(STAMP)  ## throw mutated and heavy output at the codec and hold it against json: make fuzz N=100000 SEED=1
+	@PYTHONPATH=tests $(BIN)/python tests/fuzz/fuzz.py --number $(N) --seed $(SEED) --heavy all $(ARGS)
 
 soak: $(STAMP)  ## long and many syncs in one process: memory, descriptors, threads and files must stay as they are
 	@PYTHONPATH=tests:tests/soak $(BIN)/python tests/soak/soak.py $(ARGS)

@@ -49,6 +49,7 @@ ODD = [
     RECORD.replace(b'{"id":1}', b"[]"),
     RECORD.replace(b"users", b"9e9").replace(b"1}", b"NaN}", 1),
     RECORD.replace(b"users", b"u\xff"),
+    RECORD.replace(b":1}}", b':"\xff"}}'),
     RECORD.replace(b"1}", b"NaN}", 1),
     RECORD.replace(b"1}", b"-Infinity }", 1),
     RECORD.replace(b"1}", b"-NaN}", 1),

@@ -36,8 +36,9 @@ _MEANT = re.compile(
     rb'|"emitted_at"\s*:\s*[0-9]'  # the end of a record
 )
 _OPENS = re.compile(rb"[ \t\r]*\{")
-_STREAM_SAID = re.compile(rb'"stream"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
-_DESCRIPTOR_SAID = re.compile(rb'"stream_descriptor"\s*:\s*\{[^{}]*?"name"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
+_STRING = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'  # possessive: to go back in a long one would take many times its size
+_STREAM_SAID = re.compile(rb'"stream"\s*:\s*' + _STRING, re.DOTALL)
+_DESCRIPTOR_SAID = re.compile(rb'"stream_descriptor"\s*:\s*\{[^{}]*?"name"\s*:\s*' + _STRING, re.DOTALL)
 _TRACE_TYPE_SAID = re.compile(rb'"type"\s*:\s*"(ERROR|ESTIMATE|STREAM_STATUS|ANALYTICS)"')
 
 _TELLING = {
@@ -124,7 +125,7 @@ def _odd_record_line(line: bytes) -> RecordLine | None:
         return None
 
     head = odd.record
-    emitted_at = bytes(head.emitted_at).decode()
+    emitted_at = bytes(head.emitted_at).decode(errors="replace")  # it is taken as bytes that nobody has looked at
     if not is_integer(emitted_at) or any(was_changed(text) for text in (emitted_at, head.stream, head.namespace)):
         return None
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -8,64 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from protocol_lines import LOG, RECORD, STATE, data, dumped, lines, names, namespaces, records
+from protocol_oracle import UNLIKE_JSON, as_json_says, is_taken
 
 from airbyte_exec.protocol.classify import classify
-from airbyte_exec.protocol.envelope import Malformed, Message, Noise, State
-from airbyte_exec.protocol.lines import PAYLOAD_KEYS, RecordLine
-
-UNLIKE_JSON = {
-    "an integer of more than 4,300 digits": b"7" * 5000,
-    "arrays deeper than Python recurses": b"[" * 9000 + b"]" * 9000,
-}
-"""What is taken in a RECORD or a STATE though `json.loads` refuses it. There is nothing the other way round."""
-
-
-def is_taken(line: bytes) -> bool:
-    return not isinstance(classify(line + b"\n", 1), Noise | Malformed | None)
-
-
-def as_json_says(line: bytes) -> bool:
-    """Say whether `json.loads` and the rules of the README make the line a message."""
-    try:
-        message = json.loads(line.decode())
-    except ValueError:  # not JSON, or not UTF-8
-        return False
-
-    return isinstance(message, dict) and is_message(message)
-
-
-def is_message(message: dict[str, Any]) -> bool:
-    kind = message.get("type")
-    payload = message.get(PAYLOAD_KEYS[kind]) if isinstance(kind, str) and kind in PAYLOAD_KEYS else None
-    if not isinstance(payload, dict):
-        return False
-
-    if kind == "RECORD":
-        emitted_at, namespace = payload.get("emitted_at"), payload.get("namespace")
-        whole = type(emitted_at) is int or (isinstance(emitted_at, float) and emitted_at.is_integer())
-        return (
-            isinstance(payload.get("stream"), str)
-            and isinstance(payload.get("data"), dict)
-            and isinstance(namespace, str | None)
-            and whole
-        )
-
-    if kind == "STATE":
-        return is_state(payload)
-
-    log = payload
-    return log.get("level") in ("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE") and isinstance(
-        log.get("message"), str
-    )
-
-
-def is_state(state: dict[str, Any]) -> bool:
-    if state.get("type") != "STREAM":
-        return state.get("type") in (None, "LEGACY") and "data" in state
-
-    stream = state.get("stream")
-    descriptor = stream.get("stream_descriptor") if isinstance(stream, dict) else None
-    return isinstance(descriptor, dict) and isinstance(descriptor.get("name"), str)
+from airbyte_exec.protocol.envelope import Malformed, Message, State
+from airbyte_exec.protocol.lines import RecordLine
 
 
 @given(line=records() | lines)

@@ -253,6 +253,20 @@ def test_a_huge_line_needs_no_more_than_a_few_times_its_size(value: bytes, expec
     assert peak < 2.5 * len(line)  # the pieces themselves are not among it
 
 
+def test_a_name_that_never_ends_needs_no_more_than_a_few_times_its_size() -> None:
+    line = RECORD[: RECORD.index(b"users")] + b"\\" * (2 * MIB) + b"\n"
+    decoder = LineDecoder()
+    tracemalloc.start()
+    try:
+        (item,) = decoder.feed(line)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert isinstance(item, Malformed)
+    assert peak < 8 * len(line)
+
+
 PEAK = """
 import resource, sys
 from airbyte_exec.protocol.codec import LineDecoder
