@@ -17,11 +17,13 @@ def read_document(text: str) -> Any:
     """
     import yaml
 
+    is_text = text.lstrip().startswith(("{", "["))
     try:
-        content = text if text.lstrip().startswith(("{", "[")) else Path(text).read_text(encoding="utf-8")
+        content = text if is_text else Path(text).read_text(encoding="utf-8")
         return json.loads(content) if content.lstrip().startswith(("{", "[")) else yaml.safe_load(content)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise PyAirbyteInputError(message=f"This cannot be read as JSON or YAML: {type(error).__name__}.") from error
+        what = "This" if is_text else text  # what stands on the command line itself may hold secrets
+        raise PyAirbyteInputError(message=f"{what} cannot be read as JSON or YAML: {type(error).__name__}.") from error
 
 
 def read_config(text: str | None) -> dict[str, Any] | None:

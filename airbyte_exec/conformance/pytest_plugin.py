@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from airbyte_exec.conformance import Report, Result
+    from airbyte_exec.exceptions import PyAirbyteError
 
 _OPTIONS = (
     ("config", "its config: a JSON or YAML file, or the JSON text itself"),
@@ -61,6 +62,7 @@ class RuleSuite(pytest.Collector):
     """All rules of one connector; they are run when the first result is wanted."""
 
     _report: Report | None = None
+    _failure: PyAirbyteError | None = None
 
     def collect(self) -> list[pytest.Item]:
         """Return one item a rule."""
@@ -74,9 +76,21 @@ class RuleSuite(pytest.Collector):
         return self.config.getoption(f"airbyte_{name}")
 
     def result(self, rule: str) -> Result:
-        """Return the result of a rule."""
+        """Return the result of a rule.
+
+        Raises:
+            RuleNotTried: the connector cannot be had, or what is given beside it cannot be read.
+        """
+        from airbyte_exec.exceptions import PyAirbyteError
+
+        if self._report is None and self._failure is None:
+            try:
+                self._report = self._run()
+            except PyAirbyteError as error:
+                self._failure = error  # an installation that failed once is not tried again by each rule
+
         if self._report is None:
-            self._report = self._run()
+            raise RuleNotTried(str(self._failure)) from self._failure
 
         return next(result for result in self._report.results if result.case.id == rule)
 
@@ -118,7 +132,8 @@ class RuleItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show the evidence, and no traceback of ours."""
-        return str(excinfo.value) if isinstance(excinfo.value, RuleBroken) else super().repr_failure(excinfo, style)
+        is_ours = isinstance(excinfo.value, (RuleBroken, RuleNotTried))
+        return str(excinfo.value) if is_ours else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[str, int | None, str]:
         """Name the rule."""
@@ -127,3 +142,7 @@ class RuleItem(pytest.Item):
 
 class RuleBroken(AssertionError):  # noqa: N818 - what pytest shows of it is its text
     """A rule is broken; the text is the evidence."""
+
+
+class RuleNotTried(Exception):  # noqa: N818 - likewise
+    """Nothing can be said of any rule; the text is the reason."""

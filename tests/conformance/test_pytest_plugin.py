@@ -51,6 +51,26 @@ def test_a_known_failure_passes_and_a_stale_one_fails(tmp_path: Path) -> None:
     assert "FAILED conformance::read.lines" in done.stdout
 
 
+def test_a_connector_that_cannot_be_had_fails_each_rule_with_the_reason_and_no_traceback(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "--airbyte-connector=path:./source-nowhere", "--airbyte-rules=spec.answer,read.counts")
+    assert done.returncode == 1
+    assert "2 failed" in done.stdout
+    assert done.stdout.count("source-nowhere") >= 2
+    assert "Traceback" not in done.stdout
+    assert "pytest_plugin.py" not in done.stdout
+
+
+def test_a_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
+    done = run_pytest(
+        tmp_path,
+        f"--airbyte-connector=path:{SOURCE_MINI}",
+        "--airbyte-config=nowhere.json",
+        "--airbyte-rules=spec.answer",
+    )
+    assert done.returncode == 1
+    assert "nowhere.json cannot be read as JSON or YAML" in done.stdout
+
+
 def test_without_a_connector_nothing_of_it_is_seen(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text("def test_it():\n    pass\n", encoding="utf-8")
     done = run_pytest(tmp_path)
