@@ -135,7 +135,7 @@ class _Scene(KilledRun):
             with suppress(psutil.NoSuchProcess):
                 for child in parent.children(recursive=True):
                     line = child.cmdline()
-                    if "start" in line and "--attach" in line:
+                    if any(word.endswith("_start_main.py") for word in line):
                         found[line[-1]] = child
 
             if len(found) == 2 and len(sides := self._by_side(found)) == 2:  # and not two that ask for a spec

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -207,6 +207,7 @@ class PreparedSession:
             grow_stdin=is_write,
             hold_stdin=is_write,
             stdin_fd=None if launch.take_stdin is None else launch.take_stdin(),
+            stdout_fd=None if launch.take_stdout is None else launch.take_stdout(),
             stop_argv=launch.stop_argv,
             kill_argv=launch.kill_argv,
             orphan_argv=launch.orphan_argv,
@@ -216,12 +217,14 @@ class PreparedSession:
         )
 
         async def ask_ending(exit_code: int) -> Ending:
-            return await _portal.call(
+            ending = await _portal.call(
                 parts.placement.ending,
                 exit_code,
                 child.stderr_tail,
                 may_be_abandoned=parts.placement.may_be_abandoned,
             )
+            is_cut = launch.take_stdout is not None and child.stdout_cut
+            return _cut_off(ending) if is_cut and not (ending.exit_code or ending.failure) else ending
 
         return Session(
             child,
@@ -232,6 +235,17 @@ class PreparedSession:
             log=parts.log,
             ask_ending=ask_ending,
         )
+
+
+def _cut_off(ending: Ending) -> Ending:
+    """Return the end of a connector that succeeded, as far as it knows, and whose last words did not arrive."""
+    return replace(
+        ending,
+        exit_code=1,
+        failure="ended well, but the connection to its output broke before",
+        guidance="Was the engine restarted, or is there something between here and it that ends connections?",
+        reason="engine_lost",
+    )
 
 
 class _ConfigWatch:

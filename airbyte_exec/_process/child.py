@@ -85,14 +85,14 @@ class Child:
         """Return as much of stdout as its pipe gives, b"" at its end, or when it is given up (see `stdout_cut`)."""
         was_cut = self._stdout.is_cut
         chunk = await self._stdout.read()
-        if self._stdout.is_cut and not was_cut and not self._stdout.is_stopping:
+        if self._stdout.is_cut and not (was_cut or self._stdout.is_stopping or self._stdout.pipe.is_torn):
             await self._kill_rest()
 
         return chunk
 
     @property
     def stdout_cut(self) -> bool:
-        """Whether stdout was given up before its end: the child was stopped, or something it started held it."""
+        """Whether stdout was given up before its end: the child was stopped, something held it, or the way broke."""
         return self._stdout.is_cut
 
     async def write(self, *parts: bytes, limit: float = float("inf")) -> None:

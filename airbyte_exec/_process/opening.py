@@ -18,6 +18,7 @@ from anyio import CancelScope
 
 from airbyte_exec import _crashpoints
 from airbyte_exec._process.child import DRAIN_TIMEOUT, STOP_GRACE, Child
+from airbyte_exec._process.frames import FrameEnd
 from airbyte_exec._process.launch import Launch, make_pipe, start_shim
 from airbyte_exec._process.pipes import ReadEnd, WriteEnd
 from airbyte_exec._process.stderr import Stderr, open_log
@@ -42,6 +43,7 @@ class _Order:
     grow_stdin: bool
     hold_stdin: bool
     stdin_fd: int | None
+    stdout_fd: int | None
     stop_argv: tuple[str, ...] | None
     kill_argv: tuple[str, ...] | None
     orphan_argv: tuple[str, ...] | None
@@ -62,6 +64,7 @@ def open_child(
     grow_stdin: bool = False,
     hold_stdin: bool = False,
     stdin_fd: int | None = None,
+    stdout_fd: int | None = None,
     stop_argv: Sequence[str] | None = None,
     kill_argv: Sequence[str] | None = None,
     orphan_argv: Sequence[str] | None = None,
@@ -84,6 +87,7 @@ def open_child(
         stop_argv: a command that asks it to end, run in the place of SIGTERM where signals to its process group would
             end a go-between alone (the client of a container).
         stdin_fd: another way to what it starts than its own stdin (a container); it is taken over, and closed.
+        stdout_fd: likewise, another way from its stdout, in frames (see frames.py); its own is not read then.
         kill_argv: a command that ends it for sure, run where signals to its process group may not do (a container).
         orphan_argv: what the guardian runs in its place when we have died; by default `kill_argv`.
         stderr_log: a file that gets all of its stderr.
@@ -108,6 +112,7 @@ def open_child(
             hold_stdin=hold_stdin,
             stop_argv=None if stop_argv is None else tuple(stop_argv),
             stdin_fd=stdin_fd,
+            stdout_fd=stdout_fd,
             kill_argv=None if kill_argv is None else tuple(kill_argv),
             orphan_argv=None if orphan_argv is None else tuple(orphan_argv),
             stderr_log=stderr_log,
@@ -180,11 +185,14 @@ def _start(order: _Order, token: str) -> tuple[Child, Launch, int | None]:
     """Start the shim; return the child to be, the launch that releases it, and our end of its stdin."""
     marks = order.guard.marks(token)
     with ExitStack() as theirs, ExitStack() as ours:
-        stdout, stdout_in = make_pipe(ours, theirs)
-        stderr, stderr_in = make_pipe(ours, theirs)
-        if order.stdin_fd is not None:
-            ours.callback(os.close, order.stdin_fd)
+        for given in (order.stdin_fd, order.stdout_fd):
+            if given is not None:
+                ours.callback(os.close, given)
 
+        stdout, stdout_in = (
+            make_pipe(ours, theirs) if order.stdout_fd is None else (order.stdout_fd, subprocess.DEVNULL)
+        )
+        stderr, stderr_in = make_pipe(ours, theirs)
         own_pipe = order.stdin and order.stdin_fd is None
         stdin_out, stdin = make_pipe(theirs, ours) if own_pipe else (subprocess.DEVNULL, order.stdin_fd)
         log = None if order.stderr_log is None else open_log(order.stderr_log)
@@ -205,7 +213,7 @@ def _start(order: _Order, token: str) -> tuple[Child, Launch, int | None]:
     child = Child(
         launch.pid,
         stdin=None if stdin is None else WriteEnd(stdin, grow=order.grow_stdin),
-        stdout=ReadEnd(stdout, grow=order.grow_stdout),
+        stdout=ReadEnd(stdout, grow=order.grow_stdout) if order.stdout_fd is None else FrameEnd(stdout),
         stderr=Stderr(ReadEnd(stderr), log=log, on_chunk=order.on_stderr),
         guard=order.guard,
         token=token,

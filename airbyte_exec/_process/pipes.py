@@ -192,7 +192,13 @@ class PipeEnd:
 
 
 class ReadEnd(PipeEnd):
-    """The end that we read."""
+    """The end that we read.
+
+    Attributes:
+        is_torn: whether what it led to broke, and its end is none. A pipe cannot.
+    """
+
+    is_torn = False
 
     def read_now(self) -> bytes | None:
         """Return what is there, b"" at the end of the stream, None where there is nothing yet."""

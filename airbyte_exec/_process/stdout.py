@@ -44,7 +44,7 @@ class Stdout:
         while not self._has_ended:
             chunk = None if self.is_stopping else self.pipe.read_now()
             if chunk == b"":
-                self._has_ended = True
+                self._has_ended, self.is_cut = True, self.pipe.is_torn
             elif chunk is None and not self._must_cut():
                 await self._wait()
             elif chunk is not None and not self._is_foreign(chunk):

@@ -26,6 +26,7 @@ class Launch:
         unset_env: environment variables that this child must not inherit.
         show_path: how a local path appears to the connector.
         take_stdin: gives a file descriptor that leads to its stdin, where the child's own stdin does not.
+        take_stdout: gives one that its stdout comes over, in an engine's frames, where it is not the child's own.
         stop_argv: a command that asks it to end, in the place of SIGTERM to its process group.
         kill_argv: a command that ends it for sure, beside the signals to its process group.
         orphan_argv: a command that ends it and leaves nothing of it, for when we have died; by default `kill_argv`.
@@ -38,6 +39,7 @@ class Launch:
     unset_env: frozenset[str] = frozenset()
     show_path: Callable[[Path], str] = str
     take_stdin: Callable[[], int] | None = None
+    take_stdout: Callable[[], int] | None = None
     stop_argv: tuple[str, ...] | None = None
     kill_argv: tuple[str, ...] | None = None
     orphan_argv: tuple[str, ...] | None = None

@@ -1,12 +1,16 @@
-"""The way into a container's stdin: a connection to the engine, which is ours and not the client program's.
+"""The ways into a container and out of it: connections to the engine, which are ours and not the client program's.
 
-The engine takes the end of that connection for the end of input, whoever ends it. Were it the client's, any signal to
-the client would be a clean end of input for a destination. A connection of ours can be held by the guardian, too.
+The engine takes the end of the one to stdin for the end of input, whoever ends it. Were it the client's, any signal to
+the client would be a clean end of input for a destination. A connection of ours can be held by the guardian, too. And
+what comes out would go through the client once more.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
+from pathlib import Path
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from airbyte_exec.executors.docker.engine import CALL_LIMIT, Engine
@@ -14,24 +18,28 @@ from airbyte_exec.executors.docker.errors import refusal
 
 _LARGEST_ANSWER = 1 << 16  # bytes; the engine's answer is some hundred
 _UPGRADED = (101, 200)
+_START = str(Path(__file__).with_name("_start_main.py"))
 
 
 def can_attach(engine: Engine) -> bool:
     """Return whether bytes that are written to the engine's socket arrive as they are: no TLS, no ssh around them."""
     url = engine.address.url
-    return engine.address.context is None and (
-        url.startswith("unix://") or (url.startswith("tcp://") and str(engine.api.base_url).startswith("http://"))
-    )
+    return url.startswith("unix://") or (url.startswith("tcp://") and str(engine.api.base_url).startswith("http://"))
 
 
-def attach_stdin(engine: Engine, container: str) -> socket.socket:
-    """Return a connection that leads into the stdin of a created container.
+def start_command(engine: Engine, container: str) -> tuple[str, ...]:
+    """Return what starts a container and lives as long as it does, without its stdout."""
+    return (sys.executable, "-I", "-S", _START, engine.address.url, engine.api._version, container)
+
+
+def attach(engine: Engine, container: str, stream: Literal["stdin", "stdout"]) -> socket.socket:
+    """Return a connection that leads into the stdin of a created container, or out of its stdout, in frames.
 
     Raises:
         AirbyteConnectorError: the engine cannot be reached, or refused.
     """
     api = engine.api
-    path = f"/v{api._version}/containers/{quote(container)}/attach?stream=1&stdin=1"
+    path = f"/v{api._version}/containers/{quote(container)}/attach?stream=1&{stream}=1"
     request = (
         f"POST {path} HTTP/1.1\r\nHost: docker\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n"
         "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"

@@ -1,6 +1,7 @@
 """One command of a connector in a container: created, filled, described, asked how it ended, removed.
 
-The container is made by the SDK and started by the client program, whose pipes are then the connector's own. It is
+The container is made by the SDK and started by a child that lives as long as it does. What goes in and comes out goes
+over connections of our own, or, where these cannot be opened, the pipes of the client program. It is
 removed by us and not by the engine, for only a container that is still there tells how it ended. Its name is known
 before it is made: whatever is interrupted, it can be found and removed.
 """
@@ -12,14 +13,15 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 from airbyte_exec.exceptions import AirbyteConnectorError, PyAirbyteInputError, PyAirbyteInternalError
 from airbyte_exec.executors.base import Launch
 from airbyte_exec.executors.docker import owner
 from airbyte_exec.executors.docker.answers import Answers
 from airbyte_exec.executors.docker.archive import file_path, find_user, is_as_put, put_files, read_file
-from airbyte_exec.executors.docker.attach import attach_stdin, can_attach
+from airbyte_exec.executors.docker.attach import attach, can_attach, start_command
 from airbyte_exec.executors.docker.ends import describe_end, engine_lost
 from airbyte_exec.executors.docker.engine import CALL_LIMIT, Engine, client_environment
 from airbyte_exec.executors.docker.errors import naming
@@ -59,7 +61,7 @@ class ContainerPlacement(Placement):
         self._idle = threading.Event()
         self._idle.set()
         self._id: str | None = None
-        self._stdin: socket.socket | None = None
+        self._ways: dict[str, socket.socket] = {}
         self._put_at = 0
 
     def prepare(self) -> Launch:
@@ -93,41 +95,46 @@ class ContainerPlacement(Placement):
             self._put_at = int(time.time())
             put_files(self._engine, container, self._job.files, uid=uid, gid=gid, mtime=self._put_at)
 
-        if self._job.command == "write" and can_attach(self._engine):
-            self._attach(container)
+        if can_attach(self._engine):
+            if self._job.command == "write":
+                self._attach(container, "stdin")
+
+            self._attach(container, "stdout")
 
         return self._launch(client, container)
 
     def _not_wanted(self) -> AirbyteConnectorError:
         return AirbyteConnectorError(message="The container is not wanted any more.", connector_name=self._connector)
 
-    def _attach(self, container: str) -> None:
-        connection = attach_stdin(self._engine, container)
+    def _attach(self, container: str, stream: Literal["stdin", "stdout"]) -> None:
+        connection = attach(self._engine, container, stream)
         with self._lock:
             if not self._is_closed:
-                self._stdin = connection
+                self._ways[stream] = connection
                 return
 
         connection.close()
 
-    def _take_stdin(self) -> int:
-        """Give the way into the container away: whoever takes it closes it."""
+    def _take(self, stream: str) -> int:
+        """Give a way into the container or out of it away: whoever takes it closes it."""
         with self._lock:
-            connection, self._stdin = self._stdin, None
+            connection = self._ways.pop(stream, None)
 
         if connection is None:
-            raise PyAirbyteInternalError(message="The way into a container was taken twice, or after its end.")
+            raise PyAirbyteInternalError(message=f"The {stream} of a container was taken twice, or after its end.")
 
         return connection.detach()
 
     def _launch(self, client: str, container: str) -> Launch:
-        by_client = self._job.command == "write" and self._stdin is None
-        stdin = ["--interactive"] if by_client else []
+        takes = {stream: partial(self._take, stream) for stream in self._ways}
+        stdin = ["--interactive"] if self._job.command == "write" else []
+        by_client = (client, *self._engine.address.arguments, "start", "--attach", *stdin, container)
         at_once = ["--time", "0"] if self._engine.address.program == "podman" else []
         return Launch(
-            argv=(client, *self._engine.address.arguments, "start", "--attach", *stdin, container),
+            argv=start_command(self._engine, container) if takes else by_client,
             env=client_environment(),
-            take_stdin=None if self._stdin is None else self._take_stdin,
+            take_stdin=takes.get("stdin"),
+            take_stdout=takes.get("stdout"),
             # Not by SIGTERM to the client, which ends by it, and its end is a clean end of input for a destination.
             stop_argv=self._engine.command("kill", "--signal", "TERM", container),
             kill_argv=self._engine.command("kill", container),
@@ -223,15 +230,15 @@ class ContainerPlacement(Placement):
                 return
 
             self._is_closed = True
-            container, connection = self._id, self._stdin
-            self._stdin = None
+            container, connections = self._id, list(self._ways.values())
+            self._ways.clear()
 
         if container is None:  # it is not made, or is removed by the thread that is making it
             self._idle.wait(CALL_LIMIT)
             return
 
         try:
-            # Before the connection is closed: the container must not take that for the end of its input.
+            # Before the connections are closed: the container must not take that for the end of its input.
             remove(self._engine, container)
         except AirbyteConnectorError as error:
             self._engine.left.add(container)
@@ -241,5 +248,5 @@ class ContainerPlacement(Placement):
                 error.get_message(),
             )
         finally:
-            if connection is not None:
+            for connection in connections:
                 connection.close()
