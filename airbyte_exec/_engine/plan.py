@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from airbyte_exec._state.document import input_document, is_refreshing, may_continue, without_streams
 from airbyte_exec._state.store import Saved, StreamSaved
 from airbyte_exec.protocol.catalog import CatalogPlan, Generation, StreamPlan
+from airbyte_exec.protocol.envelope import State
 from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog, SyncMode
 from airbyte_exec.strategies import WriteMethod
 from airbyte_exec.types import StreamId
@@ -38,6 +39,7 @@ class SyncPlan:
         state: the text of the `--state` file; None where none is given.
         templates: what is saved of each stream as soon as the sync begins.
         document: what is kept of a GLOBAL or LEGACY state as soon as the sync begins; empty for nothing, None for all.
+        kept: the same as a state; None for nothing.
         continued: the streams that are read on from a saved state.
     """
 
@@ -46,6 +48,7 @@ class SyncPlan:
     templates: dict[StreamId, StreamSaved]
     continued: frozenset[StreamId]
     document: bytes | None = None
+    kept: State | None = None
 
     @property
     def streams(self) -> list[StreamId]:
@@ -98,13 +101,21 @@ def plan_sync(
         begun.update({plan.stream: templates[plan.stream].generation_id for plan in catalog.streams if plan.refresh})
 
     state = input_document(saved, reading_on)
+    document = without_streams(saved, [plan.stream for plan in catalog.streams if plan.refresh])
     return SyncPlan(
         catalog=catalog.with_generations(generations),
         state=state,
         templates=templates,
         continued=frozenset(reading_on) if state is not None else frozenset(),
-        document=without_streams(saved, [plan.stream for plan in catalog.streams if plan.refresh]),
+        document=document,
+        kept=_kept(known, document),
     )
+
+
+def _kept(known: Saved, document: bytes | None) -> State | None:
+    """Return what is kept of a GLOBAL or LEGACY state: all of it, unless `document` says what."""
+    body = known.document if document is None else document
+    return State(b"", known.kind, (), body) if body and known.kind in ("GLOBAL", "LEGACY") else None
 
 
 def _going_on(catalog: CatalogPlan, known: Saved, begun: dict[StreamId, int]) -> CatalogPlan:

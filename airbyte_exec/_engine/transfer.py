@@ -67,7 +67,7 @@ class Transfer:
         self.route = Route(plan.streams, options.names)
         self._state = state
         self._options = options
-        self._ledger = Ledger(plan.templates)
+        self._ledger = Ledger(plan.templates, plan.kept)
         progress = Progress({stream: StreamProgress() for stream in plan.streams}, source_name, destination_name)
         self.summary = Summary(progress)
         self.route.mask = self.summary.mask

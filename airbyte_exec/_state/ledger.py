@@ -87,10 +87,12 @@ class Ledger:
 
     Parameters:
         streams: what a commit writes of each stream beside the state itself (generation, sync id, …).
+        kept: the GLOBAL or LEGACY state that is committed already.
     """
 
-    def __init__(self, streams: Mapping[StreamId, StreamSaved]) -> None:
+    def __init__(self, streams: Mapping[StreamId, StreamSaved], kept: State | None = None) -> None:
         self._templates = dict(streams)
+        self._kept = kept
         self._pending: dict[Scope, deque[_Pending]] = {}
         self._since_state: dict[Scope, dict[StreamId, int]] = {}
         self._all_since_state: dict[StreamId, int] = {}
@@ -183,8 +185,11 @@ class Ledger:
         if scope in self._last:
             return self._last[scope].state
 
-        saved = self._templates.get(scope) if scope is not None else None
-        if scope is None or saved is None or saved.state is None:
+        if scope is None:
+            return self._kept
+
+        saved = self._templates.get(scope)
+        if saved is None or saved.state is None:
             return None
 
         return State(b"", "STREAM", ((scope, saved.state),), saved.state)

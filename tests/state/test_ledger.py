@@ -295,6 +295,25 @@ def test_the_state_that_was_saved_before_needs_no_echo_either() -> None:
     assert under_test.finish() is not None
 
 
+@pytest.mark.parametrize(
+    ("line", "needs_one"),
+    [
+        (b'{"type":"STATE","state":{"data":{"a": {"v":1}}}}\n', False),
+        (b'{"type":"STATE","state":{"data":{"a":{"v":2}}}}\n', True),
+        (
+            b'{"type":"STATE","state":{"type":"GLOBAL","global":{"shared_state":{"a":{"v":1}},"stream_states":[]}}}\n',
+            True,
+        ),
+    ],
+    ids=["the same", "another", "another kind"],
+)
+def test_the_state_of_all_streams_that_was_saved_before_needs_no_echo_either(line: bytes, needs_one: bool) -> None:
+    under_test = Ledger({A: StreamSaved()}, State(b"", "LEGACY", (), b'{"a":{"v":1}}'))
+    under_test.saw_state(parse_state(line))
+
+    assert (under_test.finish() is None) == needs_one
+
+
 def test_another_state_than_the_saved_one_needs_one() -> None:
     under_test = ledger(a=StreamSaved(state=b'{"v":1}'))
     under_test.saw_state(state(A, {"v": 2}))
