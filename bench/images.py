@@ -52,11 +52,13 @@ class Start:
         first: seconds from the command to the first record at the destination.
         whole: seconds until its end.
         containers: how many it started.
+        calls: each call of an image, in order, and the seconds from the command to its first line.
     """
 
     first: float
     whole: float
     containers: int
+    calls: tuple[tuple[str, float], ...]
 
 
 def why_not() -> str | None:
@@ -152,7 +154,7 @@ class Images:
             self._run(who, "images", data, work)
             ended = time.time()
             first = float((work / "destination-bench" / "first-record").read_text(encoding="ascii"))
-            return Start(first - began, ended - began, _containers(began, ended))
+            return Start(first - began, ended - began, _containers(began, ended), _calls(work, began))
 
     def _run(self, who: str, case: str, data: Data, work: Path) -> dict[str, float]:
         _local(work, data)
@@ -183,6 +185,17 @@ def _local(work: Path, data: Data) -> Path:
     catalog = subprocess.run([data.source, "discover"], check=True, capture_output=True).stdout
     (folder / "catalog.jsonl").write_bytes(catalog)
     return folder
+
+
+def _calls(work: Path, began: float) -> tuple[tuple[str, float], ...]:
+    """Return what the images were asked, as they wrote it down."""
+    found = []
+    for side in ("source", "destination"):
+        for line in (work / f"{side}-bench" / "calls").read_text(encoding="ascii").splitlines():
+            command, _, at = line.partition(" ")
+            found.append((f"{side} {command}", float(at) - began))
+
+    return tuple(sorted(found, key=lambda call: call[1]))
 
 
 def _containers(since: float, until: float) -> int:

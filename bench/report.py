@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from bench.cases import OURS, THEIRS, Case
@@ -104,8 +105,34 @@ def images(rates: Mapping[str, Throughput], starts: Mapping[str, Start], call_se
             "A sync of two images whose specs are known, by a process of its own. One more call of an image costs "
             f"{call_seconds:.2f} s here (`{LIMIT} --rm IMAGE spec`).\n\n"
         )
-        lines = [(who, f"{one.first:.2f}", f"{one.whole:.2f}", str(one.containers)) for who, one in starts.items()]
-        text += _table(("who", "s until the first record arrives", "s in all", "containers"), lines)
+        lines = [
+            (who, f"{one.first:.2f}", f"{one.whole:.2f}", str(one.containers), _calls(one))
+            for who, one in starts.items()
+        ]
+        text += _table(("who", "s until the first record arrives", "s in all", "containers", "calls, and when"), lines)
+        text += _repeated(starts, call_seconds)
+
+    return text
+
+
+def _calls(start: Start) -> str:
+    return ", ".join(f"{call} {at:.2f}" for call, at in start.calls)
+
+
+def _repeated(starts: Mapping[str, Start], call_seconds: float) -> str:
+    """Say what each asks more often than the other, and what that costs; the rest is before the first call."""
+    if OURS not in starts or THEIRS not in starts:
+        return ""
+
+    text = ""
+    for who, other in ((OURS, THEIRS), (THEIRS, OURS)):
+        one = starts[who]
+        more = Counter(call for call, _ in one.calls) - Counter(call for call, _ in starts[other].calls)
+        named = ", ".join(f"{number} x {call}" for call, number in sorted(more.items())) or "nothing"
+        text += f"\n{who} asks more: {named} ({more.total() * call_seconds:.2f} s one after the other); "
+        text += (
+            f"it takes {one.calls[0][1]:.2f} s to its first call and {one.first - one.calls[0][1]:.2f} s from there.\n"
+        )
 
     return text
 

@@ -52,8 +52,7 @@ def test_an_engine_at_a_tcp_address_needs_no_path_in_common(docker_lab: DockerLa
 
 def test_an_engine_that_was_named_by_a_context_is_used(docker_lab: DockerLab, socket_path: str, tmp_path: Path) -> None:
     settings = tmp_path / "client"
-    settings.mkdir()
-    (settings / "config.json").write_text("{}", encoding="utf-8")
+    settings.mkdir()  # and no config.json in it: the SDK's own reader finds no context then
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_CONFIG", str(settings))
         docker_lab.engine.run("context", "create", "elsewhere", "--docker", f"host=unix://{socket_path}")

@@ -96,6 +96,15 @@ def test_what_is_chosen_counts_before_the_environment_and_that_before_the_client
     assert find_address("mine").context == "mine"
 
 
+def test_a_context_is_found_where_the_client_has_no_settings(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_context(bare, "mine", "unix:///mine.sock")
+    assert not (bare / "config.json").exists()
+    assert find_address("mine") == Address("docker", "unix:///mine.sock", "mine")
+
+    monkeypatch.setenv("DOCKER_CONTEXT", "mine")
+    assert find_address() == Address("docker", "unix:///mine.sock", "mine")
+
+
 def test_podman_is_found_at_its_socket(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRBYTE_EXEC_ENGINE", "podman")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(bare))
