@@ -138,7 +138,7 @@ class Stage:
         if fault.kind.steps:
             return self._mark(number).exists()
 
-        if fault.what in ("echo_all_but_last", "echo_never"):
+        if fault.what in ("echo_all_but_last", "echo_never", "echo_unenveloped"):  # what is committed needs no echo
             return any(call.states and call.has_records for call in calls)
 
         if fault.what.startswith("echo_"):
