@@ -1,7 +1,8 @@
 """The keywords of JSON Schema with which a spec could make a validation endless, each with a bound.
 
 A reference can lead back, branches multiply, and a pattern can take for ever. So references and branches are counted,
-and patterns are matched by `patterns`.
+also how many lie inside each other, and patterns are matched by `patterns`. (Python's own bound on recursion is none
+here: where it strikes inside the library's Rust, what comes is no RecursionError and not even an Exception.)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 MOST_STEPS = 20_000  # references and branches that are followed; an honest spec has some hundreds
+DEEPEST = 64  # references and branches inside each other
 TIME_LIMIT = 30.0  # seconds for all patterns of a spec
 _BRANCHING = ("$ref", "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf", "not", "if", "contains")
 _UNASKED = ("unevaluatedProperties", "unevaluatedItems")  # the library matches patterns in these without a bound
@@ -44,7 +46,7 @@ class _Bounds:
     """What one validation has used up."""
 
     def __init__(self) -> None:
-        self._steps = 0
+        self._steps = self._depth = 0
         self._end = time.monotonic() + TIME_LIMIT
 
     def counted(self, check: Keyword) -> Keyword:
@@ -55,7 +57,14 @@ class _Bounds:
             if self._steps > MOST_STEPS:
                 raise EndlessSchemaError(f"it takes more than {MOST_STEPS} steps")
 
-            return check(validator, wanted, instance, schema)
+            if self._depth == DEEPEST:
+                raise EndlessSchemaError(f"more than {DEEPEST} references and branches lie inside each other")
+
+            self._depth += 1
+            try:
+                yield from check(validator, wanted, instance, schema) or ()
+            finally:
+                self._depth -= 1
 
         return count
 

@@ -147,6 +147,21 @@ def test_a_spec_that_cannot_be_followed_is_the_connectors_fault(schema: dict[str
         validate_against("source-x", schema, resolve_config(GOOD, schema))
 
 
+@pytest.mark.parametrize("schema", [{"not": {"$ref": "#"}}, {"allOf": [{"$ref": "#"}]}])
+def test_a_spec_that_leads_back_to_itself_is_told_before_the_stack_ends(schema: dict[str, Any]) -> None:
+    with pytest.raises(exc.AirbyteConnectorSpecFailedError, match="inside each other"):
+        validate_against("source-x", schema, resolve_config(GOOD, schema))
+
+
+def test_a_spec_of_a_tree_follows_a_config_that_is_one() -> None:
+    schema = {"properties": {"child": {"$ref": "#"}, "name": {"type": "string"}}}
+    config: dict[str, Any] = {"name": "leaf"}
+    for _ in range(30):
+        config = {"child": config}
+
+    validate_against("source-x", schema, resolve_config(config, schema))
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
