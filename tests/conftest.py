@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,12 @@ def why_no_index() -> str | None:
             return f"connectors cannot be installed: {error}"
 
     return None if asked.returncode == 0 else f"connectors cannot be installed: {asked.stderr.strip()[-300:]}"
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C also where a shell runs the suite in the background: children inherit that a signal is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

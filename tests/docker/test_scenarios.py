@@ -26,7 +26,6 @@ globals().update(
         globals(),
         without=[
             "test_a_destination_that_closes_its_input_and_goes_on_is_named",
-            "test_a_failed_source_is_never_an_end_for_a_stream_that_is_replaced",
             "test_a_source_that_closes_its_output_and_hangs_is_stopped",
         ],
     )
