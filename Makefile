@@ -52,7 +52,7 @@ format: $(STAMP)  ## mend what ruff can mend
 test: $(STAMP)  ## the suite, with connectors from PyPI; all but the searches of test-long
 	$(BIN)/pytest $(PYTEST_FLAGS) -m "not long"
 
-test-long: $(STAMP)  ## the searches that take many minutes: fault plans, a mutant for each rule of the protocol
+test-long: $(STAMP)  ## the searches that take many minutes: a kill at each step of ours, a mutant for each rule
 	$(BIN)/pytest $(PYTEST_FLAGS) -m long
 
 test-fast: $(STAMP)  ## the tests that need no network and no patience

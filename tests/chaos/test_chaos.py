@@ -48,7 +48,6 @@ def plan(*faults: Fault, strategy: str = "merge", cached: bool = False, rounds: 
     return Plan(0, strategy, cached, "STREAM", 4, 0, streams, (*rounds, Round(12, (faults,) if faults else ())))
 
 
-@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", SEEDS)
