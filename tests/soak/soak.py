@@ -27,6 +27,9 @@ from airbyte_exec.aio import AsyncDestination, AsyncSource
 from airbyte_exec.exceptions import AirbyteConnectorError
 from airbyte_exec.executors.local import PathExecutor
 
+ENDING = 5.0
+"""Seconds for a thread that has been told to end."""
+
 SETTLED = 10
 """Syncs after which all is loaded that a sync loads."""
 
@@ -92,6 +95,10 @@ class Held:
 def held() -> Held:
     """Return what this process holds now."""
     gc.collect()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(ENDING)  # the event loop tells its threads to end, and does not wait for them
+
     children = sum(len(path.read_text().split()) for path in Path("/proc/self/task").glob("*/children"))
     temporary = len(list(Path(tempfile.gettempdir()).glob("airbyte-exec-*")))
     return Held(len(os.listdir("/proc/self/fd")), threading.active_count(), children, temporary, _memory("VmRSS"))
