@@ -211,7 +211,8 @@ def test_a_line_that_the_database_cannot_parse_is_a_row_that_says_so(
 def test_a_deep_value_is_a_value_or_is_named(typed: Typed) -> None:
     deep = "[" * 5_000 + "]" * 5_000
     ((values, meta),) = typed.put({"properties": {"s": {"type": "string"}}}, [line(f'{{"s":{deep}}}')])
-    if typed.in_python:
+    if "changes" in meta:
+        assert typed.in_python  # how deep Python reads depends on its version
         assert meta["changes"][0]["field"] in ("s", "data")
     else:
         assert values["s"] == deep
