@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from airbyte_exec.exceptions import PyAirbyteInputError
+
 
 class WriteStrategy(StrEnum):
     """What the caller asks for; `AUTO` is decided per stream when the catalog is known."""
@@ -36,3 +38,19 @@ _SYNC_MODES = {
     WriteMethod.APPEND: "append",
     WriteMethod.REPLACE: "overwrite",
 }
+
+
+def parse_strategy(strategy: WriteStrategy | str) -> WriteStrategy:
+    """Return the strategy that a caller means.
+
+    Raises:
+        PyAirbyteInputError: there is none of that name.
+    """
+    try:
+        return WriteStrategy(strategy.lower() if not isinstance(strategy, WriteStrategy) else strategy)
+    except (ValueError, AttributeError):
+        raise PyAirbyteInputError(
+            message=f"{strategy!r} is no write strategy.",
+            input_value=str(strategy),
+            guidance=f"It is one of {', '.join(repr(known.value) for known in WriteStrategy)}.",
+        ) from None

@@ -11,9 +11,11 @@ import pytest
 from mini import stream
 from syncs import Lab, lab
 
-from airbyte_exec import progress as module
 from airbyte_exec._engine.progress import Progress, StreamProgress
 from airbyte_exec.progress import ProgressStyle, ProgressTracker
+from airbyte_exec.progress import _tracker as module
+from airbyte_exec.progress._clock import in_words
+from airbyte_exec.protocol.models import AirbyteMessage
 from airbyte_exec.types import StreamId
 
 __all__ = ["lab"]
@@ -118,3 +120,104 @@ def test_what_is_given_is_named_before_anything_runs() -> None:
 
     assert tracker.job_description == "source-x -> rows"
     assert ProgressTracker().get_status_message().startswith("sync: 0 records read")
+
+
+def record(stream: str, **more: Any) -> AirbyteMessage:
+    return AirbyteMessage.model_validate(
+        {"type": "RECORD", "record": {"stream": stream, "data": {}, "emitted_at": 1, **more}}
+    )
+
+
+def status(stream: str, status: str) -> AirbyteMessage:
+    told = {"stream_descriptor": {"name": stream}, "status": status}
+    return AirbyteMessage.model_validate(
+        {"type": "TRACE", "trace": {"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": told}}
+    )
+
+
+def confirmed(stream: str, count: float) -> AirbyteMessage:
+    told = {"stream_descriptor": {"name": stream}, "stream_state": {}}
+    return AirbyteMessage.model_validate(
+        {"type": "STATE", "state": {"type": "STREAM", "stream": told, "destinationStats": {"recordCount": count}}}
+    )
+
+
+def test_messages_that_pass_are_counted_and_come_out_as_they_were() -> None:
+    tracker = ProgressTracker(ProgressStyle.NONE)
+    messages = [status("users", "STARTED"), record("users"), record("users", namespace="n"), record("items")]
+
+    assert list(tracker.tally_records_read(messages)) == messages
+    assert list(tracker.tally_pending_writes(messages[:2])) == messages[:2]
+    assert list(tracker.tally_confirmed_writes([confirmed("users", 4.0), *messages])) == [
+        confirmed("users", 4.0),
+        *messages,
+    ]
+    tracker.tally_bytes_read(2_000_000, "users")
+
+    assert tracker.total_records_read == 3
+    assert tracker.total_destination_records_delivered == 1
+    assert tracker.total_destination_records_confirmed == 4
+    assert tracker.total_megabytes_read == 2.0
+    assert tracker.progress.streams[StreamId("users")].status == "running"
+    assert set(tracker.progress.streams) == {StreamId("users"), StreamId("users", "n"), StreamId("items")}
+
+
+def test_streams_without_an_end_of_their_own_are_ended() -> None:
+    tracker = ProgressTracker(ProgressStyle.NONE)
+    messages = [record("users"), record("items", namespace="n"), status("users", "COMPLETE")]
+
+    *passed, ended = tracker.tally_records_read(messages, auto_close_streams=True)
+
+    assert passed == messages
+    assert ended.trace is not None
+    assert ended.trace.stream_status is not None
+    assert ended.trace.stream_status.stream_descriptor.to_dict() == {"name": "items", "namespace": "n"}
+    assert {s.status for s in tracker.progress.streams.values()} == {"complete"}
+
+
+def test_steps_are_noted_and_shown(capfd: pytest.CaptureFixture[str], every_step: None) -> None:
+    tracker = ProgressTracker(ProgressStyle.PLAIN, source="source-a", cache="rows")
+    assert tracker.elapsed_seconds_since_last_update is None
+    assert tracker.elapsed_finalization_seconds == tracker.total_destination_write_time_seconds == 0
+    tracker.log_stream_start("users")
+    tracker.log_batch_written("users", 5)
+    tracker.log_batch_written("items", 2)
+    tracker.log_read_complete()
+    tracker.log_batches_finalizing("users", 2)
+    tracker.log_batches_finalized("users", 2)
+    tracker.log_stream_finalized("users")
+    tracker.log_stream_finalized("users")
+    tracker.log_cache_processing_complete()
+    tracker.log_success()
+
+    assert (tracker.total_records_written, tracker.total_batches_written) == (7, 2)
+    assert tracker.written_stream_names == {"users", "items"}
+    assert (tracker.total_batches_finalized, tracker.finalized_stream_names) == (2, ["users"])
+    assert tracker.elapsed_seconds_since_last_update is not None
+    assert tracker.elapsed_seconds == tracker.elapsed_seconds
+    assert tracker.total_time_elapsed_seconds >= tracker.elapsed_finalization_seconds >= 0
+    assert tracker.elapsed_read_time_string.endswith("seconds")
+    assert capfd.readouterr().err.splitlines()[-1].endswith("done")
+
+
+def test_a_failure_ends_the_display(capfd: pytest.CaptureFixture[str]) -> None:
+    tracker = ProgressTracker(ProgressStyle.PLAIN)
+    tracker.reset_progress_style(ProgressStyle.PLAIN)
+    tracker.log_failure(ValueError("secret"))
+
+    assert capfd.readouterr().err.endswith("failed\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.126, "0.13 seconds"),
+        (5.25, "5.2 seconds"),
+        (42.4, "42 seconds"),
+        (123, "2min 3s"),
+        (1234, "20min"),
+        (3 * 3600 + 125, "3hr 2min"),
+    ],
+)
+def test_a_duration_is_told_as_people_say_it(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words

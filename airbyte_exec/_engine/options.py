@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 from airbyte_exec._connector.limits import DEFAULT_LIMITS, TimeLimits
 from airbyte_exec._connector.options import OnMalformed, SessionOptions, one_of
 from airbyte_exec._engine.retry import Retries, retries_of
-from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.protocol.codec import MAX_LINE
-from airbyte_exec.strategies import WriteStrategy
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
@@ -131,19 +129,3 @@ def with_overrides(options: WriteOptions, overrides: Mapping[str, Any]) -> Write
         known = WriteOptions.__dataclass_fields__
         unknown = [name for name in overrides if name not in known]
         raise TypeError(f"write() got an unexpected keyword argument {unknown[0]!r}") from None
-
-
-def parse_strategy(strategy: WriteStrategy | str) -> WriteStrategy:
-    """Return the strategy that a caller means.
-
-    Raises:
-        PyAirbyteInputError: there is none of that name.
-    """
-    try:
-        return WriteStrategy(strategy.lower() if not isinstance(strategy, WriteStrategy) else strategy)
-    except (ValueError, AttributeError):
-        raise PyAirbyteInputError(
-            message=f"{strategy!r} is no write strategy.",
-            input_value=str(strategy),
-            guidance=f"It is one of {', '.join(repr(known.value) for known in WriteStrategy)}.",
-        ) from None

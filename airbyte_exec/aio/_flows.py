@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from airbyte_exec import constants
 from airbyte_exec._connector.errors import bare_errors
-from airbyte_exec._engine.options import WriteOptions, parse_strategy, with_overrides
+from airbyte_exec._engine.options import WriteOptions, with_overrides
 from airbyte_exec._engine.plan import Begun
 from airbyte_exec._state.store import StateStore
 from airbyte_exec.aio._alone import Alone
@@ -22,7 +22,7 @@ from airbyte_exec.aio._straight import StraightFlow
 from airbyte_exec.aio.source import AsyncSource, Streams
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.results import ReadResult, WriteResult
-from airbyte_exec.strategies import WriteStrategy
+from airbyte_exec.strategies import WriteStrategy, parse_strategy
 
 if TYPE_CHECKING:
     from airbyte_exec.aio.destination import AsyncDestination

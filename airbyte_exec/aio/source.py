@@ -21,11 +21,10 @@ from airbyte_exec._engine.options import (
     DEFAULT_WRITE_OPTIONS,
     WriteOptions,
     WriteOverrides,
-    parse_strategy,
     with_overrides,
 )
 from airbyte_exec.protocol.envelope import Records
-from airbyte_exec.strategies import WriteStrategy
+from airbyte_exec.strategies import WriteStrategy, parse_strategy
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:

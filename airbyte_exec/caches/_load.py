@@ -49,7 +49,7 @@ class Load:
         registry: the cache, with a connection of its own that the load may keep until `close`.
         pair: whose rows and state they are.
         plans: the streams.
-        templates: what is saved of each stream beside its state.
+        templates: what is saved of each stream beside its state; None where the caller keeps the state elsewhere.
         warn: called with what the user should know.
     """
 
@@ -58,7 +58,7 @@ class Load:
         registry: Registry,
         pair: Pair,
         plans: Sequence[StreamPlan],
-        templates: Mapping[StreamId, StreamSaved],
+        templates: Mapping[StreamId, StreamSaved] | None,
         *,
         warn: Warn,
     ) -> None:
@@ -77,7 +77,8 @@ class Load:
             registry.create()
             known = known_streams(registry, pair.source_name)
             journal = registry.info("journal").decode()
-            self._templates = {stream: replace(saved, journal=journal) for stream, saved in templates.items()}
+            self._keeps_state = templates is not None
+            self._templates = {stream: replace(saved, journal=journal) for stream, saved in (templates or {}).items()}
             uncovered = _journal.last_of_streams(registry, pair.source_name)
             for plan in plans:
                 entry = known.note(pair.source_name, plan.configured)
@@ -120,7 +121,7 @@ class Load:
             _crashpoints.reached("cache.journal")
             self._complete([entries[stream] for stream in completed])
             self._registry.save_progress(entries.values())
-            changes = self._changes(batch.states, completed)
+            changes = self._changes(batch.states, completed) if self._keeps_state else None
             if changes is not None:
                 self._state.save(changes)
 

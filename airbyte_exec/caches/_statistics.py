@@ -52,6 +52,12 @@ class TableStatistics:
     column_statistics: list[ColumnStatistics]
 
 
+def row_count(connection: DuckDBPyConnection, schema: str, table: str) -> int:
+    """Return the number of rows of a table."""
+    ((count,),) = connection.execute(f"SELECT count(*) FROM {ident(schema, table)}").fetchall()
+    return int(count)
+
+
 def table_statistics(connection: DuckDBPyConnection, schema: str, table: str) -> TableStatistics:
     """Return the statistics of a table."""
     types = table_columns(connection, schema, table)

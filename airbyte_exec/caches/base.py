@@ -5,9 +5,7 @@ byte by byte, and typed tables for people who query. Both are written in one tra
 from __future__ import annotations
 
 import abc
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,32 +13,29 @@ from typing import TYPE_CHECKING, Any, Literal
 from airbyte_exec import constants
 from airbyte_exec.caches._connection import database_errors
 from airbyte_exec.caches._known import known_streams
+from airbyte_exec.caches._named import NamedStreams
 from airbyte_exec.caches._schema import columns_of
-from airbyte_exec.caches._sqlalchemy import sql_table
 from airbyte_exec.caches._state import transaction
-from airbyte_exec.caches._statistics import TableStatistics, table_statistics
-from airbyte_exec.caches._storage import CacheStorage, CatalogSource
-from airbyte_exec.caches._tables import TablePlan, table_columns
+from airbyte_exec.caches._storage import CatalogSource
+from airbyte_exec.caches._tables import TablePlan
 from airbyte_exec.caches._writer import TableWriter
+from airbyte_exec.caches.processor import RecordProcessor, SqlProcessor
 from airbyte_exec.datasets.sql import CachedDataset
 from airbyte_exec.exceptions import PyAirbyteCacheError, PyAirbyteInputError
-from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
-from airbyte_exec.records import StreamRecord, StreamRecordHandler
+from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog
+from airbyte_exec.shared.catalog_providers import CatalogProvider
+from airbyte_exec.shared.state_writers import StateWriterBase
 from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from duckdb import DuckDBPyConnection
     from pandas import DataFrame
     from pyarrow.dataset import Dataset
-    from sqlalchemy import Engine, Executable, Table
+    from sqlalchemy import Engine
 
 
-_ROWS_AT_ONCE = 1_000
-
-
-class CacheBase(CacheStorage):
+class CacheBase(NamedStreams):
     """A cache: a mapping of the names of streams to their rows.
 
     Parameters:
@@ -231,63 +226,32 @@ class CacheBase(CacheStorage):
                 columns = columns_of(configured.stream.json_schema, known=entry.columns)
                 writer.open(TablePlan(stream=entry.stream, table=entry.table, columns=tuple(columns)))
 
-    def fetch_table_statistics(self, stream_names: list[str]) -> dict[str, TableStatistics]:
-        """Return row counts, and counts of NULLs by column. Streams that the cache does not have are left out."""
-        named = self._named()
-        with self._open() as registry:
-            return {
-                name: table_statistics(registry.connection, self.schema_name, named[name][2])
-                for name in stream_names
-                if name in named
-            }
+    # What programs do by themselves
 
-    # What datasets ask
+    @property
+    def processor(self) -> SqlProcessor:
+        """The tables of this cache, to be queried."""
+        streams = [self.configured_stream(name) for name in self._named()]
+        return SqlProcessor(self, CatalogProvider(ConfiguredAirbyteCatalog(streams=streams)))
 
-    @contextmanager
-    def connection(self) -> Iterator[DuckDBPyConnection]:
-        """Open a connection for as long as the context lasts."""
-        with self._open() as registry:
-            yield registry.connection
+    def get_record_processor(
+        self, source_name: str, catalog_provider: CatalogProvider, state_writer: StateWriterBase | None = None
+    ) -> RecordProcessor:
+        """Return what writes the messages of a source into this cache; its streams are registered.
 
-    def records(self, stream_name: str, statement: Executable) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a query on the table of a stream; their keys are found in any case."""
-        schema = self.configured_stream(stream_name).stream.json_schema
-        handler = StreamRecordHandler(json_schema=schema, normalize_keys=True, prune_extra_fields=False)
-        with self.get_sql_engine().connect() as connection:
-            for rows in connection.execute(statement).mappings().partitions(_ROWS_AT_ONCE):
-                for row in rows:
-                    yield StreamRecord.from_row(row, stream_record_handler=handler)
-
-    def sql_table(self, stream_name: str) -> Table:
-        """Return the table of a stream as SQLAlchemy has it, made of the columns that it is known to have.
-
-        Raises:
-            KeyError: the cache has no such stream.
+        Parameters:
+            source_name: the source's name.
+            catalog_provider: the streams that may come.
+            state_writer: takes the states whose records are durable; this cache, where it is left out.
         """
-        _, _, table = self._named()[stream_name]
-        with self._open() as registry:
-            columns = table_columns(registry.connection, self.schema_name, table)
-
-        return sql_table(table, self.schema_name, columns)
-
-    def configured_stream(self, stream_name: str) -> ConfiguredAirbyteStream:
-        """Return a stream as it was last read.
-
-        Raises:
-            KeyError: the cache has no such stream.
-        """
-        _, stream, table = self._named()[stream_name]
-        with self._open() as registry:
-            (entry,) = [entry for entry in registry.streams(stream.name) if entry.table == table]
-
-        return entry.configured
-
-    def _named(self) -> dict[str, tuple[str, StreamId, str]]:
-        with self._open() as registry:
-            places = registry.places()
-
-        counts = Counter(stream.name for _, stream, _ in places)
-        return {stream.name if counts[stream.name] == 1 else str(stream): (s, stream, t) for s, stream, t in places}
+        self.register_source(source_name, catalog_provider.configured_catalog)
+        return RecordProcessor(
+            self,
+            catalog_provider,
+            source_name=source_name,
+            state_writer=state_writer or self.get_state_writer(source_name),
+            open_registry=self._registry,
+        )
 
     def _failed(self, message: str) -> PyAirbyteCacheError:
         return PyAirbyteCacheError(message=message, context={"cache": self.get_sql_alchemy_url()})

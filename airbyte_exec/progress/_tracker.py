@@ -1,11 +1,4 @@
-"""How far a write is, in the words of PyAirbyte, and shown while it runs.
-
-    with ProgressTracker() as tracker:
-        destination.write(source, cache=False, on_progress=tracker)
-    print(tracker.total_destination_records_confirmed)
-
-`WriteOptions.on_progress` takes any function; this one draws.
-"""
+"""The counters of a job, shown while it runs."""
 
 from __future__ import annotations
 
@@ -16,12 +9,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airbyte_exec import constants
-from airbyte_exec._engine.progress import Progress
+from airbyte_exec.progress._tallies import Tallies
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Progress", "ProgressStyle", "ProgressTracker"]
+    from airbyte_exec._engine.progress import Progress
 
 _LINE_EVERY = 5.0  # seconds between two plain lines
 _DRAWN_EVERY = 0.15  # seconds between two pictures of the line that changes
@@ -42,7 +35,7 @@ class ProgressStyle(Enum):
     """Not at all; the numbers are there all the same."""
 
 
-class ProgressTracker:
+class ProgressTracker(Tallies):
     """Counters of a write, or of several one after the other, and a display of them on stderr.
 
     Parameters:
@@ -62,29 +55,21 @@ class ProgressTracker:
         destination: Any = None,
         expected_streams: Iterable[str] | None = None,
     ) -> None:
+        super().__init__()
         self.style = style
         self._source = _name(source)
         self._target = _name(destination) or _name(cache)
         self.expected_streams = list(expected_streams or ())
-        self.progress = Progress()
         self._status: Any = None
-        self._shown_at = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
         """Take the counters: this is a `WriteOptions.on_progress`."""
         self.progress = progress
-        if self.style is ProgressStyle.NONE:
-            return
-
         if progress.phase in ("done", "failed"):
-            self.close()
-            self._tell()
-        elif time.monotonic() - self._shown_at >= (_DRAWN_EVERY if self._is_live() else _LINE_EVERY):
-            self._shown_at = time.monotonic()
-            if self._is_live():
-                self._draw()
-            else:
-                self._tell()
+            self._end(progress.phase)
+        else:
+            self._clock.ended = None
+            self._update()
 
     def __enter__(self) -> Self:
         return self
@@ -104,40 +89,22 @@ class ProgressTracker:
         names = (self._source or self.progress.source_name, self._target or self.progress.destination_name)
         return " -> ".join(name for name in names if name)
 
-    @property
-    def elapsed_seconds(self) -> float:
-        """Seconds since the start."""
-        return self.progress.elapsed_seconds
+    def reset_progress_style(self, style: ProgressStyle = ProgressStyle.AUTO) -> None:
+        """Show it in another way from now on."""
+        self.close()
+        self.style = style
 
-    @property
-    def total_records_read(self) -> int:
-        """Records that came from the source."""
-        return self.progress.records_read
+    def log_success(self) -> None:
+        """Note that the job ended well, and end the display."""
+        self._end("done")
 
-    @property
-    def total_bytes_read(self) -> int:
-        """Bytes of records and states that came from the source."""
-        return self.progress.bytes_read
+    def log_failure(self, exception: Exception) -> None:  # noqa: ARG002 - PyAirbyte's name; its caller raises it
+        """Note that the job failed, and end the display.
 
-    @property
-    def total_megabytes_read(self) -> float:
-        """The same, in units of 1,000,000 bytes."""
-        return self.progress.bytes_read / 1e6
-
-    @property
-    def total_destination_records_delivered(self) -> int:
-        """Records that the destination has taken."""
-        return self.progress.records_delivered
-
-    @property
-    def total_destination_records_confirmed(self) -> int:
-        """Records before a state that the destination confirmed."""
-        return self.progress.records_committed
-
-    @property
-    def destination_records_delivered_per_second(self) -> float:
-        """Records that the destination takes in a second, since the start."""
-        return self.progress.records_delivered / max(self.elapsed_seconds, 1e-3)
+        Parameters:
+            exception: what it failed with.
+        """
+        self._end("failed")
 
     def get_status_message(self) -> str:
         """Say in one line how far it is."""
@@ -153,6 +120,25 @@ class ProgressTracker:
             self.progress.phase,
         ]
         return f"{self.job_description or 'sync'}: {', '.join(said)}"
+
+    def _end(self, phase: str) -> None:
+        self.progress.phase = phase
+        self._clock.ended = time.monotonic()
+        self.close()
+        if self.style is not ProgressStyle.NONE:
+            self._tell()
+
+    def _update(self, *, now: bool = False) -> None:
+        if self.style is ProgressStyle.NONE:
+            return
+
+        every = _DRAWN_EVERY if self._is_live() else _LINE_EVERY
+        if now or time.monotonic() - (self._clock.shown or self._clock.started) >= every:
+            self._clock.shown = time.monotonic()
+            if self._is_live():
+                self._draw()
+            else:
+                self._tell()
 
     def _is_live(self) -> bool:
         if self.style is ProgressStyle.AUTO:

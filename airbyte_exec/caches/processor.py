@@ -1,0 +1,206 @@
+"""The tables of a cache, for programs that query them by themselves, or that write messages into them without a source.
+
+    catalog = CatalogProvider(configured_catalog)
+    processor = cache.get_record_processor("source-mine", catalog)
+    processor.process_airbyte_messages(messages, write_strategy=WriteStrategy.APPEND)
+
+A `Destination.write` or a `Source.read` needs none of this.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airbyte_exec._state.store import Pair
+from airbyte_exec.caches._connection import database_errors
+from airbyte_exec.caches._load import Load
+from airbyte_exec.caches._messages import Tracker, Writing
+from airbyte_exec.caches._statistics import TableStatistics, row_count
+from airbyte_exec.caches._tables import table_columns
+from airbyte_exec.exceptions import PyAirbyteCacheError, PyAirbyteWarning
+from airbyte_exec.protocol.catalog import StreamPlan
+from airbyte_exec.shared.catalog_providers import CatalogProvider
+from airbyte_exec.strategies import WriteMethod, WriteStrategy, parse_strategy
+from airbyte_exec.types import StreamId
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, Table
+
+    from airbyte_exec.caches._registry import Registry
+    from airbyte_exec.caches.base import CacheBase
+    from airbyte_exec.protocol.models import AirbyteMessage
+    from airbyte_exec.shared.state_writers import StateWriterBase
+
+
+class SqlProcessor:
+    """The tables of a cache.
+
+    Parameters:
+        cache: the cache.
+        catalog_provider: its streams.
+    """
+
+    def __init__(self, cache: CacheBase, catalog_provider: CatalogProvider) -> None:
+        self._cache = cache
+        self._catalog_provider = catalog_provider
+
+    @property
+    def sql_config(self) -> CacheBase:
+        """The cache."""
+        return self._cache
+
+    @property
+    def catalog_provider(self) -> CatalogProvider:
+        """The streams."""
+        return self._catalog_provider
+
+    @property
+    def database_name(self) -> str:
+        """The name of the database."""
+        return self._cache.get_database_name()
+
+    def get_sql_alchemy_url(self) -> str:
+        """Return the SQLAlchemy URL of the database."""
+        return self._cache.get_sql_alchemy_url()
+
+    def get_sql_engine(self) -> Engine:
+        """Return the SQLAlchemy engine of the cache."""
+        return self._cache.get_sql_engine()
+
+    @contextmanager
+    def get_sql_connection(self) -> Iterator[Connection]:
+        """Open a connection with a transaction, which is committed at the end, or rolled back by an exception."""
+        with self.get_sql_engine().begin() as connection:
+            yield connection
+
+    def get_sql_table_name(self, stream_name: str) -> str:
+        """Return the name of the table of a stream; of one that is not there yet, the name that it would get."""
+        return self._cache.table_name(stream_name)
+
+    def get_sql_table(self, stream_name: str) -> Table:
+        """Return the table of a stream as SQLAlchemy has it.
+
+        Raises:
+            KeyError: the cache has no such stream.
+        """
+        return self._cache.sql_table(stream_name)
+
+    def fetch_row_count(self, table_name: str) -> int:
+        """Return the number of rows of a table.
+
+        Raises:
+            PyAirbyteCacheError: there is no such table.
+        """
+        with self._cache.connection() as connection, database_errors("The table could not be read."):
+            return row_count(connection, self._cache.schema_name, table_name)
+
+    def fetch_column_info(self, table_name: str) -> list[dict[str, str]]:
+        """Return `column_name` and `column_type` of each column of a table, as the database has them.
+
+        Raises:
+            PyAirbyteCacheError: there is no such table.
+        """
+        with self._cache.connection() as connection:
+            types = table_columns(connection, self._cache.schema_name, table_name)
+
+        if not types:
+            raise PyAirbyteCacheError(
+                message=f"There is no table {table_name!r}.", context={"cache": repr(self._cache)}
+            )
+
+        return [{"column_name": name, "column_type": kind} for name, kind in types.items()]
+
+    def fetch_table_statistics(self, stream_names: list[str]) -> dict[str, TableStatistics]:
+        """Return row counts, and counts of NULLs by column. Streams that the cache does not have are left out."""
+        return self._cache.fetch_table_statistics(stream_names)
+
+
+class RecordProcessor(SqlProcessor):
+    """The tables of one source in a cache, and a way to write into them.
+
+    Parameters:
+        cache: the cache.
+        catalog_provider: the streams that may come.
+        source_name: the source's name.
+        state_writer: takes the states whose records are durable.
+        open_registry: opens the database for a load, which closes it.
+    """
+
+    def __init__(
+        self,
+        cache: CacheBase,
+        catalog_provider: CatalogProvider,
+        *,
+        source_name: str,
+        state_writer: StateWriterBase,
+        open_registry: Callable[[], Registry],
+    ) -> None:
+        super().__init__(cache, catalog_provider)
+        self._source_name = source_name
+        self._state_writer = state_writer
+        self._open_registry = open_registry
+
+    @property
+    def state_writer(self) -> StateWriterBase:
+        """What takes the states whose records are durable."""
+        return self._state_writer
+
+    def process_airbyte_messages(
+        self,
+        messages: Iterable[AirbyteMessage],
+        *,
+        write_strategy: WriteStrategy | str = WriteStrategy.AUTO,
+        progress_tracker: Tracker | None = None,
+    ) -> None:
+        """Write the records of the messages, and hand each state on when the records before it are durable.
+
+        A batch is one transaction; its states are written after it. If the program dies between the two, the records
+        come once more the next time: at least once, and exactly once where they are merged. The rows of a replace take
+        the place of the old ones at the end.
+
+        Parameters:
+            messages: what a source sends.
+            write_strategy: how rows meet those that are there.
+            progress_tracker: is told of each batch.
+
+        Raises:
+            AirbyteStreamNotFoundError: a record of a stream that is not in the catalog.
+            AirbyteConnectorReadError: a TRACE ERROR, or a stream that is INCOMPLETE. What came before it is durable;
+                the streams that were to be replaced are as they were.
+            PyAirbyteCacheError: it could not be written.
+            PyAirbyteInputError: no such strategy, or a merge of a stream without a primary key.
+        """
+        plans = self._plans(parse_strategy(write_strategy))
+        with database_errors("What was sent could not be written to the cache."):
+            load = Load(self._open_registry(), Pair(self._source_name, None, ""), plans, None, warn=_warn)
+            try:
+                writing = Writing(load, plans, self._state_writer, progress_tracker)
+                writing.take(messages)
+                writing.finish(self._source_name)
+            finally:
+                load.close()
+
+    def _plans(self, strategy: WriteStrategy) -> list[StreamPlan]:
+        entries = self._cache.stream_entries(self._source_name)
+        plans = []
+        for configured in self._catalog_provider.with_write_strategy(strategy).configured_catalog.streams:
+            stream = StreamId(configured.stream.name, configured.stream.namespace)
+            method = self._catalog_provider.resolve_write_method(stream.name, strategy)
+            refresh = method is WriteMethod.REPLACE
+            # A replace that was interrupted has begun a generation: this one is another.
+            generation = max(entries[stream].generation_id, entries[stream].staging_generation_id or 0) + 1
+            numbers = {"generation_id": generation, "minimum_generation_id": generation if refresh else 0}
+            plans.append(
+                StreamPlan(
+                    stream=stream, method=method, configured=configured.model_copy(update=numbers), refresh=refresh
+                )
+            )
+
+        return plans
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, PyAirbyteWarning, stacklevel=2)

@@ -1,0 +1,234 @@
+"""Messages that a program writes into a cache by itself, and the tables that it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mini import destination_config, stream
+from syncs import Lab, lab
+
+from airbyte_exec.caches import DuckDBCache
+from airbyte_exec.caches import _messages as writing
+from airbyte_exec.caches.generic import GenericSQLCacheConfig
+from airbyte_exec.exceptions import (
+    AirbyteConnectorReadError,
+    AirbyteStreamNotFoundError,
+    PyAirbyteCacheError,
+    PyAirbyteInputError,
+)
+from airbyte_exec.progress import ProgressStyle, ProgressTracker
+from airbyte_exec.protocol.models import AirbyteMessage, ConfiguredAirbyteCatalog
+from airbyte_exec.shared.catalog_providers import CatalogProvider
+from airbyte_exec.shared.state_writers import NoOpStateWriter
+from airbyte_exec.strategies import WriteStrategy
+
+__all__ = ["lab"]
+
+SCHEMA = {"type": "object", "properties": {"id": {"type": "integer"}, "Name": {"type": "string"}}}
+
+
+def entry(name: str, **more: Any) -> dict[str, Any]:
+    declared = {"name": name, "json_schema": SCHEMA, "supported_sync_modes": ["full_refresh", "incremental"]}
+    return {"stream": declared, "sync_mode": "incremental", "destination_sync_mode": "append", **more}
+
+
+def catalog(*entries: dict[str, Any]) -> CatalogProvider:
+    return CatalogProvider(ConfiguredAirbyteCatalog.model_validate({"streams": list(entries)}))
+
+
+def record(number: int, name: str = "users") -> AirbyteMessage:
+    data = {"id": number, "Name": f"n{number}"}
+    return AirbyteMessage.model_validate(
+        {"type": "RECORD", "record": {"stream": name, "data": data, "emitted_at": 1_700_000_000_000}}
+    )
+
+
+def state(number: int, name: str = "users") -> AirbyteMessage:
+    told = {"stream_descriptor": {"name": name}, "stream_state": {"id": number}}
+    return AirbyteMessage.model_validate({"type": "STATE", "state": {"type": "STREAM", "stream": told}})
+
+
+def trace(**told: Any) -> AirbyteMessage:
+    (kind,) = told
+    body = {"type": "ERROR" if kind == "error" else "STREAM_STATUS", "emitted_at": 1, **told}
+    return AirbyteMessage.model_validate({"type": "TRACE", "trace": body})
+
+
+def incomplete(name: str) -> AirbyteMessage:
+    return trace(stream_status={"stream_descriptor": {"name": name}, "status": "INCOMPLETE"})
+
+
+def complete(name: str) -> AirbyteMessage:
+    return trace(stream_status={"stream_descriptor": {"name": name}, "status": "COMPLETE"})
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[DuckDBCache]:
+    with DuckDBCache(tmp_path / "cache.duckdb") as opened:
+        yield opened
+
+
+def ids(cache: DuckDBCache, name: str = "users") -> list[int]:
+    return sorted(row["id"] for row in cache[name])
+
+
+def test_records_become_rows_and_the_state_is_kept(cache: DuckDBCache) -> None:
+    processor = cache.get_record_processor("source-own", catalog(entry("users")))
+    processor.process_airbyte_messages([record(1), record(2), state(2), record(3)])
+    processor.process_airbyte_messages([record(4), state(4)], write_strategy=WriteStrategy.APPEND)
+
+    assert ids(cache) == [1, 2, 3, 4]
+    assert cache.get_state_provider("source-own").get_stream_state("users") == {"id": 4}
+    assert processor.get_sql_table_name("users") == "users"
+
+
+def test_a_state_is_handed_on_when_its_records_are_durable(cache: DuckDBCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "COMMIT_BYTES", 1)
+    seen: list[tuple[dict[str, Any], int]] = []
+
+    class Watching(NoOpStateWriter):
+        def _write_state(self, state_message: Any) -> None:
+            seen.append((state_message.stream.stream_state, len(cache["users"])))
+
+    processor = cache.get_record_processor("source-own", catalog(entry("users")), Watching())
+    processor.process_airbyte_messages([record(1), state(1), record(2), state(2), record(3)])
+
+    assert seen == [({"id": 1}, 1), ({"id": 2}, 2)]
+    assert cache.get_state_provider("source-own").known_stream_names == set()
+
+
+def test_a_merge_updates_and_a_replace_takes_the_place(cache: DuckDBCache) -> None:
+    merged = catalog(entry("users", primary_key=[["id"]], cursor_field=["id"]), entry("items"))
+    processor = cache.get_record_processor("source-own", merged)
+    processor.process_airbyte_messages([record(1), record(2), record(2), record(7, "items")])
+    assert ids(cache) == [1, 2]
+
+    processor.process_airbyte_messages([record(5)], write_strategy=WriteStrategy.REPLACE)
+    assert ids(cache) == [5]
+    assert ids(cache, "items") == [7]  # nothing was said of it
+
+    processor.process_airbyte_messages([complete("items")], write_strategy=WriteStrategy.REPLACE)
+    assert ids(cache, "items") == []
+
+
+def test_a_failure_among_the_messages_is_an_error_and_a_replace_keeps_what_was(cache: DuckDBCache) -> None:
+    processor = cache.get_record_processor("source-own", catalog(entry("users"), entry("items")))
+    processor.process_airbyte_messages([record(1), record(1, "items")])
+
+    messages = [record(2), incomplete("users"), record(2, "items")]
+    with pytest.raises(AirbyteConnectorReadError, match="stream users: INCOMPLETE"):
+        processor.process_airbyte_messages(messages, write_strategy=WriteStrategy.REPLACE)
+
+    assert (ids(cache), ids(cache, "items")) == ([1], [2])
+
+    messages = [record(3), trace(error={"message": "it burns"}), record(3, "items")]
+    with pytest.raises(AirbyteConnectorReadError, match="it burns"):
+        processor.process_airbyte_messages(messages, write_strategy=WriteStrategy.REPLACE)
+
+    assert (ids(cache), ids(cache, "items")) == ([1], [2])
+
+
+def test_a_replace_that_was_interrupted_leaves_nothing_to_the_next_one(cache: DuckDBCache) -> None:
+    processor = cache.get_record_processor("source-own", catalog(entry("users")))
+    with pytest.raises(AirbyteConnectorReadError):
+        processor.process_airbyte_messages([record(1), incomplete("users")], write_strategy=WriteStrategy.REPLACE)
+
+    processor.process_airbyte_messages([record(2)], write_strategy=WriteStrategy.REPLACE)
+
+    assert ids(cache) == [2]
+
+
+def test_a_record_of_another_stream_is_an_error_that_names_those_there_are(cache: DuckDBCache) -> None:
+    processor = cache.get_record_processor("source-own", catalog(entry("users")))
+
+    with pytest.raises(AirbyteStreamNotFoundError, match="nobody") as caught:
+        processor.process_airbyte_messages([record(1), record(2, "nobody")])
+
+    assert caught.value.available_streams == ["users"]
+
+
+def test_a_strategy_that_is_none_and_a_merge_without_a_key_are_refused(cache: DuckDBCache) -> None:
+    processor = cache.get_record_processor("source-own", catalog(entry("users")))
+
+    with pytest.raises(PyAirbyteInputError, match="upsert"):
+        processor.process_airbyte_messages([], write_strategy="upsert")
+
+    with pytest.raises(PyAirbyteInputError, match="no primary key"):
+        processor.process_airbyte_messages([], write_strategy=WriteStrategy.MERGE)
+
+
+def test_the_tracker_is_told_what_is_durable(cache: DuckDBCache) -> None:
+    tracker = ProgressTracker(ProgressStyle.NONE)
+    processor = cache.get_record_processor("source-own", catalog(entry("users"), entry("items")))
+    messages = [record(1), record(2), record(3, "items")]
+
+    processor.process_airbyte_messages(tracker.tally_records_read(messages), progress_tracker=tracker)
+
+    assert tracker.total_records_read == tracker.total_records_written == 3
+    assert tracker.finalized_stream_names == ["users", "items"]
+
+
+def test_what_was_written_goes_to_a_destination_and_a_source_of_that_name_goes_on(lab: Lab, tmp_path: Path) -> None:
+    source = lab.source(streams=[stream(records=20)])
+    source.select_all_streams()
+    with DuckDBCache(tmp_path / "cache.duckdb") as cache:
+        processor = cache.get_record_processor("source-mini", CatalogProvider(source.configured_catalog))
+        first = [dict(row) for row in lab.source(streams=[stream(records=20)]).get_records("users")][:12]
+        told = {"stream_descriptor": {"name": "users"}, "stream_state": {"id": 12}}
+        processor.process_airbyte_messages(
+            [
+                *(
+                    AirbyteMessage.model_validate(
+                        {"type": "RECORD", "record": {"stream": "users", "data": row, "emitted_at": 1}}
+                    )
+                    for row in first
+                ),
+                AirbyteMessage.model_validate({"type": "STATE", "state": {"type": "STREAM", "stream": told}}),
+            ]
+        )
+
+        result = source.read(cache)
+        assert result.processed_records == 8
+        assert ids(cache) == list(range(1, 21))
+        assert lab.destination(**destination_config()).write(result).processed_records == 20
+
+
+def test_tables_are_looked_at(cache: DuckDBCache) -> None:
+    cache.get_record_processor("source-own", catalog(entry("users"))).process_airbyte_messages([record(1)])
+    processor = cache.processor
+
+    assert processor.sql_config is cache
+    assert processor.database_name == "cache"
+    assert processor.catalog_provider.stream_names == ["users"]
+    assert processor.get_sql_table_name("Not There") == "not_there"
+    assert processor.fetch_row_count("users") == 1
+    types = {column["column_name"]: column["column_type"] for column in processor.fetch_column_info("users")}
+    assert (types["id"], types["name"]) == ("HUGEINT", "VARCHAR")
+    assert processor.fetch_table_statistics(["users", "nobody"])["users"].row_count == 1
+    with processor.get_sql_connection() as connection:
+        assert [row.id for row in connection.execute(processor.get_sql_table("users").select())] == [1]
+
+    for ask in (processor.fetch_row_count, processor.fetch_column_info):
+        with pytest.raises(PyAirbyteCacheError):
+            ask("nobody")
+
+
+def test_a_url_names_the_file_of_a_cache(tmp_path: Path) -> None:
+    with GenericSQLCacheConfig(f"duckdb:///{tmp_path}/rows.duckdb", table_prefix="x_") as cache:
+        cache.get_record_processor("source-own", catalog(entry("users"))).process_airbyte_messages([record(1)])
+        assert cache.processor.get_sql_table_name("users") == "x_users"
+
+    with DuckDBCache(tmp_path / "rows.duckdb", table_prefix="x_") as cache:
+        assert ids(cache) == [1]
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:pass-word@host/db", "no url: pass-word"])
+def test_a_url_of_another_kind_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(PyAirbyteInputError) as caught:
+        GenericSQLCacheConfig(url)
+
+    assert "pass-word" not in str(caught.value)
+    assert caught.value.__cause__ is None
