@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airbyte_exec.caches._batch import Entry
+from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._layout import EXEC_JOURNAL
-from airbyte_exec.caches._registry import Registry, StreamEntry
+from airbyte_exec.caches._registry import Registry
+from airbyte_exec.caches._sql import listed
 from airbyte_exec.protocol.envelope import Records, State, parse_state
 from airbyte_exec.types import StreamId
 
@@ -28,6 +30,8 @@ RECORDS = "RECORDS"
 STATE = "STATE"
 _LEVEL = 1
 _READ_AHEAD_ENTRIES = 4
+_LARGE_BLOB = 8192  # bytes
+_ROWS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +63,42 @@ def append(registry: Registry, source_name: str, compressed: Compressed, generat
     if not entries:
         return
 
-    streams = [entry.stream or _only_stream(entry.state) for entry in entries]
-    registry.connection.execute(
-        f"INSERT INTO {registry.named(EXEC_JOURNAL)} SELECT unnest($1::BIGINT[]), $2, $3, unnest($4::VARCHAR[]), "
-        "unnest($5::VARCHAR[]), unnest($6::BIGINT[]), unnest($7::VARCHAR[]), unnest($8::BIGINT[]), unnest($9::BLOB[])",
-        [
-            [entry.seq for entry in entries],
+    rows = [
+        (
+            entry.seq,
             registry.table_prefix,
             source_name,
-            [stream.name if stream else None for stream in streams],
-            [stream.namespace if stream else None for stream in streams],
-            [generations.get(stream) if stream else None for stream in streams],
-            [RECORDS if entry.state is None else STATE for entry in entries],
-            [entry.count for entry in entries],
-            list(compressed.blobs),
-        ],
-    )
+            stream.name if stream else None,
+            stream.namespace if stream else None,
+            generations.get(stream) if stream else None,
+            RECORDS if entry.state is None else STATE,
+            entry.count,
+            blob,
+        )
+        for entry, blob in zip(entries, compressed.blobs, strict=True)
+        for stream in [entry.stream or _only_stream(entry.state)]
+    ]
+    if sum(map(len, compressed.blobs)) > _LARGE_BLOB * len(rows):
+        _insert_large(registry, rows)
+    else:
+        kinds = ("BIGINT", *["VARCHAR"] * 4, "BIGINT", "VARCHAR", "BIGINT", "BLOB")
+        columns = listed(f"unnest(${n}::{kind}[])" for n, kind in enumerate(kinds, 1))
+        registry.connection.execute(
+            f"INSERT INTO {registry.named(EXEC_JOURNAL)} SELECT {columns}",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def _insert_large(registry: Registry, rows: Sequence[Sequence[object]]) -> None:
+    """Insert few rows that are large: a list of such values is copied several times while DuckDB plans; rows are not,
+    and take it long where they are many.
+    """
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[at : at + _ROWS_AT_ONCE]
+        places = listed(["(" + listed("?" * len(some[0])) + ")"] * len(some))
+        registry.connection.execute(
+            f"INSERT INTO {registry.named(EXEC_JOURNAL)} VALUES {places}", [value for row in some for value in row]
+        )
 
 
 def last_of_streams(registry: Registry, source_name: str) -> dict[StreamId, int]:

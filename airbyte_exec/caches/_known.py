@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 
 from airbyte_exec.caches import _state
-from airbyte_exec.caches._registry import Registry, StreamEntry
+from airbyte_exec.caches._entry import StreamEntry
+from airbyte_exec.caches._registry import Registry
 from airbyte_exec.caches._schema import normalized, suffixed
 from airbyte_exec.protocol.models import ConfiguredAirbyteStream
 from airbyte_exec.types import StreamId

@@ -20,8 +20,9 @@ from airbyte_exec._state.ledger import join
 from airbyte_exec._state.store import Changes, Pair, StreamSaved
 from airbyte_exec.caches import _journal, _state
 from airbyte_exec.caches._batch import Batch, BatchBuilder
+from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._known import known_streams
-from airbyte_exec.caches._registry import Registry, StreamEntry
+from airbyte_exec.caches._registry import Registry
 from airbyte_exec.caches._schema import columns_of
 from airbyte_exec.caches._sql import ident
 from airbyte_exec.caches._state import transaction

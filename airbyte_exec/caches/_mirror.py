@@ -56,8 +56,10 @@ class Mirror:
 
         messages = self._messages(saved)
         for name, message in messages.items():
-            if before.get(name) != message:
+            if name not in self._names:
                 _write(self._registry, self._pair, name, message)
+            elif before.get(name) != message:
+                _rewrite(self._registry, self._pair, name, message)
 
         delete(self._registry, self._pair, self._names - messages.keys())
         self._names = set(messages)
@@ -112,6 +114,23 @@ def _write(registry: Registry, pair: Pair, name: str, message: str) -> None:
             "(destination_name, source_name, stream_name, state_json, last_updated) "
             f"VALUES (?, ?, ?, ?, ?) ON CONFLICT (destination_name, source_name, stream_name) {update}",
             [pair.destination_name, pair.source_name, name, message, now],
+        )
+
+
+def _rewrite(registry: Registry, pair: Pair, name: str, message: str) -> None:
+    """Write a state that is there, in half of the time that asking whether it is there takes."""
+    now = datetime.now(UTC)
+    if pair.destination_name is None:
+        registry.connection.execute(
+            f"UPDATE {registry.named(STATE)} SET state_json = ?, last_updated = ? "
+            "WHERE source_name = ? AND table_name = ?",
+            [message, now, pair.source_name, registry.table_prefix + name],
+        )
+    else:
+        registry.connection.execute(
+            f"UPDATE {registry.named(DESTINATION_STATE)} SET state_json = ?, last_updated = ? "
+            "WHERE source_name = ? AND destination_name = ? AND stream_name = ?",
+            [message, now, pair.source_name, pair.destination_name, name],
         )
 
 

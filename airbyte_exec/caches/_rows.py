@@ -15,8 +15,9 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._journal import stream_state
-from airbyte_exec.caches._registry import Registry, StreamEntry
+from airbyte_exec.caches._registry import Registry
 from airbyte_exec.caches._schema import column_names
 from airbyte_exec.caches._sql import ident, listed
 from airbyte_exec.caches._tables import table_columns

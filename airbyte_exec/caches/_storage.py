@@ -12,11 +12,12 @@ from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec._state.store import Pair, StreamSaved
 from airbyte_exec.caches import _journal, _rows, _state
 from airbyte_exec.caches._connection import database_errors
+from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._feed import CacheFeed
 from airbyte_exec.caches._known import known_streams
 from airbyte_exec.caches._load import Load
 from airbyte_exec.caches._program_states import ProgramStateWriter
-from airbyte_exec.caches._registry import Registry, StreamEntry
+from airbyte_exec.caches._registry import Registry
 from airbyte_exec.caches._sink import CacheSink, open_sink
 from airbyte_exec.caches._state import SqlStateStore, transaction
 from airbyte_exec.exceptions import PyAirbyteCacheError
