@@ -20,7 +20,7 @@ from airbyte_exec._crashpoints import POINTS
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 MODES = ("full_refresh", "incremental")
-SEEDS = range(1, 121, 20)
+SEEDS = range(1, 101, 20)
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

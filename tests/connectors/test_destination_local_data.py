@@ -245,7 +245,7 @@ def test_a_key_and_a_cursor_within_objects_are_found(local: Local) -> None:
     assert sorted((o["id"], o["at"]) for o in found) == [(1, "b"), (2, "a")]
 
 
-MANY = {("duckdb", "append_dedup"): 20_000, ("parquet", "overwrite"): 20_000}
+MANY = {("duckdb", "append_dedup"): 20_000, ("parquet", "overwrite"): 5_000}
 """The two that do most for each stream: a table and its merge, a folder and its file with columns alone."""
 
 
