@@ -160,6 +160,14 @@ _REFUSALS: tuple[_Refusal, ...] = (
         "`DockerOptions(user='1000:1000')` takes numbers, which need not be in it.",
     ),
     (
+        re.compile(r"container-init binary not found|exec: .docker-init.: executable file not found", re.IGNORECASE),
+        "init_missing",
+        exc.AirbyteConnectorInstallationError,
+        "The engine has no program that could run as the first process of a container.",
+        "Install one beside it (for Podman the package `catatonit`), or go without: "
+        "`DockerOptions(create_kwargs={'init': False})`.",
+    ),
+    (
         re.compile(r"pull access denied", re.IGNORECASE),
         "image_not_found",
         exc.AirbyteConnectorInstallationError,
