@@ -74,7 +74,13 @@ class DockerLab(Lab):
 
     def hang_up(self) -> None:
         """Close the connections to the engine, which the SDK keeps."""
-        find_engine(self.options.engine).sdk.close()
+        sdk = find_engine(self.options.engine).sdk
+        for adapter in sdk.api.adapters.values():
+            pools = adapter.poolmanager.pools if hasattr(adapter, "poolmanager") else {}
+            for key in pools.keys() if pools else ():
+                pools[key].close()  # with TLS the SDK forgets them, open as they are
+
+        sdk.close()
 
     def has_container(self, pid: int = 0) -> bool:
         """Return whether a process of a container may live; its pid is one of the container's own."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import ssl
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 from docker_engine import Engine
 from docker_lab import DockerLab
 from docker_proxy import tcp_address
 from mini import after_record, destination_config, source_config, step, stream
 
-from airbyte_exec.executors.docker import prune
+from airbyte_exec.exceptions import AirbyteConnectorExecutableNotFoundError
+from airbyte_exec.executors.docker import DockerExecutor, DockerOptions, prune
 
 
 @pytest.fixture
@@ -48,6 +51,53 @@ def test_an_engine_at_a_tcp_address_needs_no_path_in_common(docker_lab: DockerLa
         assert [config["token"] for config in told] == ["two"]
         assert prune(address).removed == ()
         docker_lab.hang_up()
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> ssl.SSLContext:
+    """What an engine behind TLS has; the folder `tls` holds what its clients need."""
+    authority = trustme.CA()
+    ours = authority.issue_cert("client@example.com")
+    (tmp_path / "tls").mkdir()
+    authority.cert_pem.write_to_path(tmp_path / "tls" / "ca.pem")
+    ours.private_key_pem.write_to_path(tmp_path / "tls" / "key.pem")
+    ours.cert_chain_pems[0].write_to_path(tmp_path / "tls" / "cert.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def test_an_engine_behind_tls_is_spoken_to_as_the_client_program_does(
+    docker_lab: DockerLab, socket_path: str, tmp_path: Path, certificates: ssl.SSLContext
+) -> None:
+    with tcp_address(socket_path, certificates) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_TLS_VERIFY", "1")
+        patch.setenv("DOCKER_CERT_PATH", str(tmp_path / "tls"))
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            patch.delenv(name, raising=False)
+
+        docker_lab.options = replace(docker_lab.options, engine=address)
+        result = docker_lab.write(docker_lab.source(streams=[stream(records=500)]))
+        docker_lab.hang_up()
+
+    assert result.processed_records == 500
+    assert result.states_committed == result.states_sent >= 1
+
+
+def test_an_engine_whose_certificate_nobody_vouches_for_is_told_as_that(
+    socket_path: str, tmp_path: Path, certificates: ssl.SSLContext
+) -> None:
+    with tcp_address(socket_path, certificates) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_TLS_VERIFY", "1")
+        patch.setenv("DOCKER_CERT_PATH", str(tmp_path / "tls"))
+        trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+        patch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
+        with pytest.raises(AirbyteConnectorExecutableNotFoundError, match="do not trust each other") as caught:
+            DockerExecutor("source-x", "x:1", options=DockerOptions(engine=address)).ensure_installation()
+
+    assert caught.value.context == {"reason": "no_trust"}
 
 
 def test_an_engine_that_was_named_by_a_context_is_used(docker_lab: DockerLab, socket_path: str, tmp_path: Path) -> None:

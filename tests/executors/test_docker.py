@@ -225,11 +225,7 @@ def test_a_client_that_is_not_there_is_said_to_be_so(monkeypatch: pytest.MonkeyP
             "entrypoint_missing",
         ),
         ("network there not found", "refused"),
-        (
-            "container create: container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such "
-            "file or directory",
-            "init_missing",
-        ),
+        ("container create: container-init binary not found on the host: stat /x/catatonit", "init_missing"),
         ("unable to find user me: no matching entries in passwd file", "refused"),
     ],
 )

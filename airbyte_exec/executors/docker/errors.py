@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import re
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -164,8 +165,7 @@ _REFUSALS: tuple[_Refusal, ...] = (
         "init_missing",
         exc.AirbyteConnectorInstallationError,
         "The engine has no program that could run as the first process of a container.",
-        "Install one beside it (for Podman the package `catatonit`), or go without: "
-        "`DockerOptions(create_kwargs={'init': False})`.",
+        "For Podman it is the package `catatonit`; `DockerOptions(create_kwargs={'init': False})` does without.",
     ),
     (
         re.compile(r"pull access denied", re.IGNORECASE),
@@ -201,6 +201,14 @@ _REFUSALS: tuple[_Refusal, ...] = (
 
 def _unreachable(address: str, error: BaseException) -> exc.AirbyteConnectorError:
     cause = _os_error(error)
+    if isinstance(cause, ssl.SSLError):  # its number is not one of the system's
+        return exc.AirbyteConnectorExecutableNotFoundError(
+            message=f"The engine at {address} and this program do not trust each other: {cause}.",
+            guidance="DOCKER_CERT_PATH names the folder of ca.pem, cert.pem and key.pem. Where REQUESTS_CA_BUNDLE or "
+            "CURL_CA_BUNDLE is set, its certificates count and not those of ca.pem.",
+            context={"reason": "no_trust"},
+        )
+
     if cause is not None and cause.errno in (errno.EACCES, errno.EPERM):
         return exc.AirbyteConnectorExecutableNotFoundError(
             message=f"This user may not talk to the container engine at {address}.",
