@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,12 +25,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 Row = dict[str, Any]
+PLACE = "{case}"  # stands for the place of one case, in a config and in what tells how its rows are read
 COMMAND_LIMIT = 60.0  # seconds for one answer of an author's command
 _WHOLE = ("_airbyte_data", "data")
+_NAMESPACE = re.compile(r"\{namespace\}.*?(?=\{stream\}|$)")  # and what divides it from the stream
+# What a CSV file says is text: 007 is no number because it looks like one.
+_CSV = "read_csv(?, all_varchar=true, header=true)"
 _HINT = (
-    "Such as 'files:/data/{namespace}/{stream}/*.parquet', 'sqlite:////data/x.db', 'duckdb:////data/x.duckdb', "
-    "'postgresql://…', or 'command:./print-rows' (called with namespace and stream, prints rows as JSON lines)."
+    "Such as 'files:/data/{namespace}/{stream}/*.parquet', 'sqlite:////data/x.db#{namespace}_{stream}', "
+    "'duckdb:////data/x.duckdb', 'postgresql://…', or 'command:./print-rows' (called with namespace and stream, prints "
+    "rows as JSON lines)."
 )
+_DRIVERS = "For Postgres: pip install 'airbyte-exec[postgres]'. For others the driver that SQLAlchemy asks for."
 
 
 class ReadBack(Protocol):
@@ -54,9 +62,62 @@ def read_back(text: str, *, namespace: str = "") -> ReadBack:
         raise PyAirbyteInputError(message=f"{text!r} is no way to read rows back.", guidance=_HINT)
 
     if scheme == "files":
+        _check_template(rest)
         return Files(template=rest, default=namespace)
 
-    return Command(argv=tuple(shlex.split(rest))) if scheme == "command" else Sql(url=text, default=namespace)
+    return _command(rest) if scheme == "command" else _sql(text, namespace)
+
+
+def _check_template(template: str) -> None:
+    try:
+        template.replace(PLACE, "").format(namespace="", stream="")
+    except (LookupError, ValueError, AttributeError) as error:
+        message = f"{template!r} may hold {{namespace}}, {{stream}} and {PLACE} in braces, and nothing else."
+        raise PyAirbyteInputError(message=message, guidance=_HINT) from error
+
+
+def _command(text: str) -> Command:
+    try:
+        argv = tuple(shlex.split(text))
+    except ValueError as error:
+        raise PyAirbyteInputError(message=f"{text!r} is no command: {error}.", guidance=_HINT) from error
+
+    if not argv or shutil.which(argv[0]) is None:
+        raise PyAirbyteInputError(message=f"There is no program {text!r} that could be run.", guidance=_HINT)
+
+    return Command(argv=argv)
+
+
+def _sql(text: str, namespace: str) -> Sql:
+    """Return the adapter of a database: that nothing here speaks its language is said before anything is run."""
+    import sqlalchemy as sa
+    from sqlalchemy.exc import SQLAlchemyError
+
+    url, _, table = text.partition("#")
+    _check_template(table)
+    try:
+        sa.create_engine(url, poolclass=sa.NullPool)
+    except ImportError as error:
+        message = f"Nothing here speaks to {url.partition(':')[0]}: {error}."
+        raise PyAirbyteInputError(message=message, guidance=_DRIVERS) from error
+    except (SQLAlchemyError, ValueError) as error:
+        raise PyAirbyteInputError(message="This is no URL of a database.", guidance=_HINT) from error
+
+    return Sql(url=url, table=table or "{stream}", default=namespace)
+
+
+def placed(adapter: ReadBack, place: str) -> ReadBack:
+    """Return the adapter for the place that one case writes to; one of an author's own stays as it is."""
+    if isinstance(adapter, Files):
+        return replace(adapter, template=adapter.template.replace(PLACE, place))
+
+    if isinstance(adapter, Sql):
+        return replace(adapter, url=adapter.url.replace(PLACE, place), table=adapter.table.replace(PLACE, place))
+
+    if isinstance(adapter, Command):
+        return replace(adapter, argv=tuple(part.replace(PLACE, place) for part in adapter.argv))
+
+    return adapter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +133,11 @@ class Files:
     default: str = ""
 
     def rows(self, name: str, namespace: str | None) -> list[Row]:
-        """Return the rows of all files."""
+        """Return the rows of all files.
+
+        Raises:
+            PyAirbyteInputError: one of them cannot be read.
+        """
         where = self.template.format(namespace=_encoded(namespace or self.default), stream=_encoded(name))
         found = sorted(glob.glob(where))  # noqa: PTH207 - the template is absolute, and may begin anywhere
         return [row for path in found for row in _rows_of_file(Path(path))]
@@ -83,16 +148,32 @@ def _encoded(name: str) -> str:
 
 
 def _rows_of_file(path: Path) -> list[Row]:
-    if path.suffix in (".jsonl", ".json", ".ndjson"):
-        return [_row(json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-
     import duckdb
 
-    reader = "read_parquet" if path.suffix == ".parquet" else "read_csv"
-    with duckdb.connect() as connection:
-        found = connection.execute(f"SELECT * FROM {reader}(?)", [str(path)])  # noqa: S608 - one of two words
-        names = [column[0] for column in found.description or ()]
-        return [_row(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+    try:
+        if path.suffix in (".jsonl", ".json", ".ndjson"):
+            return _rows_of_lines(path.read_bytes())
+
+        reader = "read_parquet(?)" if path.suffix == ".parquet" else _CSV
+        with duckdb.connect() as connection:
+            found = connection.execute(f"SELECT * FROM {reader}", [str(path)])  # noqa: S608 - one of two texts
+            names = [column[0] for column in found.description or ()]
+            return [_row(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+    except (OSError, ValueError, duckdb.Error) as error:
+        raise PyAirbyteInputError(message=f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from error
+
+
+def _rows_of_lines(content: bytes) -> list[Row]:
+    """Return the rows of JSON lines.
+
+    Raises:
+        ValueError: they are none.
+    """
+    found = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+    if not all(isinstance(each, dict) for each in found):
+        raise ValueError("a row must be a JSON object")
+
+    return [_row(each) for each in found]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +182,13 @@ class Sql:
 
     Parameters:
         url: as SQLAlchemy takes it: DuckDB, SQLite, Postgres, and what else has a driver.
+        table: the name of a table, with `{stream}`, and `{namespace}` where namespaces are no schemas. A stream
+            without a namespace has a name without the `{namespace}` and what stands between the two.
         default: the schema of streams without a namespace.
     """
 
     url: str
+    table: str = "{stream}"
     default: str = ""
 
     def rows(self, name: str, namespace: str | None) -> list[Row]:
@@ -117,19 +201,29 @@ class Sql:
         import sqlalchemy as sa
         from sqlalchemy.exc import SQLAlchemyError
 
-        schema = namespace or self.default or None
+        template = self.table if namespace or self.default else _NAMESPACE.sub("", self.table)
+        table = template.format(namespace=namespace or self.default, stream=name)
+        schema = None if "{namespace}" in self.table else namespace or self.default or None
         try:
             engine = sa.create_engine(self.url, poolclass=sa.NullPool)
             with engine.connect() as connection:
-                if not _has_table(connection, name, schema):
-                    return []
-
-                quoted = ".".join(_quoted(part) for part in (schema, name) if part)
-                found = connection.exec_driver_sql(f"SELECT * FROM {quoted}")  # noqa: S608 - quoted
-                return [_row(dict(row._mapping)) for row in found]
-        except (ImportError, SQLAlchemyError) as error:
-            message = f"The rows cannot be read back: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+                return _rows_of_table(connection, table, schema) if _has_table(connection, table, schema) else []
+        except (ImportError, SQLAlchemyError, ValueError) as error:
+            message = f"The table cannot be read: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
             raise PyAirbyteInputError(message=message, guidance=_HINT) from error
+
+
+def _rows_of_table(connection: Connection, name: str, schema: str | None) -> list[Row]:
+    import sqlalchemy as sa
+
+    table = sa.table(sa.quoted_name(name, True), schema=sa.quoted_name(schema, True) if schema else None)
+    if connection.dialect.name == "postgresql":  # it knows dates that Python does not, such as those before our era
+        rows = table.alias("rows_")
+        query = sa.select(sa.cast(sa.func.to_jsonb(sa.literal_column("rows_")), sa.Text)).select_from(rows)
+        return [_row(json.loads(found[0])) for found in connection.execute(query)]
+
+    every = sa.select(sa.literal_column("*")).select_from(table)
+    return [_row(dict(found._mapping)) for found in connection.execute(every)]
 
 
 def _has_table(connection: Connection, name: str, schema: str | None) -> bool:
@@ -140,10 +234,6 @@ def _has_table(connection: Connection, name: str, schema: str | None) -> bool:
         return False  # of a file that is not attached it would say that it cannot look
 
     return inspector.has_table(name, schema=schema)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,13 +253,14 @@ class Command:
             PyAirbyteInputError: it fails, takes too long, or prints something else.
         """
         try:
+            argv = [*self.argv, namespace or "", name]
             done = subprocess.run(
-                [*self.argv, namespace or "", name], stdout=subprocess.PIPE, check=True, timeout=COMMAND_LIMIT
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=COMMAND_LIMIT
             )
-            return [_row(json.loads(line)) for line in done.stdout.decode().split("\n") if line.strip()]
+            return _rows_of_lines(done.stdout)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             raise PyAirbyteInputError(
-                message=f"The rows could not be read back by {self.argv[0]}: {error}", guidance=_HINT
+                message=f"{self.argv[0]} does not print the rows: {error}", guidance=_HINT
             ) from error
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from mini import DESTINATION_MINI
 
-from airbyte_exec.conformance import read_back
+from airbyte_exec.conformance import ReadBack, Report, read_back, run, subject_of
+from airbyte_exec.conformance.checks.destination import compared
+from airbyte_exec.conformance.readback import Row, placed
 from airbyte_exec.exceptions import PyAirbyteInputError
 
 ROWS = [{"id": 1, "name": "a"}, {"id": 2, "name": None}]
@@ -60,6 +63,50 @@ def test_a_table_that_is_there_and_cannot_be_read_is_an_error(tmp_path: Path) ->
         read_back(f"duckdb:///{tmp_path}/x.duckdb").rows("users", None)
 
 
+def test_what_a_csv_file_says_is_text(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text('id,zip,text\n1,007,"two\nlines, ""quoted"""\n2,,\n', encoding="utf-8")
+    found = read_back(f"files:{tmp_path}/{{stream}}.csv").rows("users", None)
+    assert found == [{"id": "1", "zip": "007", "text": 'two\nlines, "quoted"'}, {"id": "2", "zip": None, "text": None}]
+
+
+def test_a_table_is_found_by_a_template_where_namespaces_are_no_schemas(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        connection.executescript("""
+            CREATE TABLE raw_users (id); INSERT INTO raw_users VALUES (1);
+            CREATE TABLE "raw_my ns.users" (id); INSERT INTO "raw_my ns.users" VALUES (2);
+            """)
+
+    connection.close()
+    adapter = read_back(f"sqlite:///{tmp_path}/x.db#raw_{{namespace}}.{{stream}}")
+    assert adapter.rows("users", None) == [{"id": 1}]
+    assert adapter.rows("users", "my ns") == [{"id": 2}]
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_table_of_postgres_is_read_with_values_that_python_does_not_know() -> None:
+    from postgres_with_vectors import USER, NoPostgresError, postgres_with_vectors
+
+    psycopg = pytest.importorskip("psycopg")
+    try:
+        with postgres_with_vectors() as server:
+            where = f"postgresql://{USER}@127.0.0.1:{server.port}/postgres"
+            with psycopg.connect(where, autocommit=True) as connection:
+                connection.execute('CREATE SCHEMA "My ns"')
+                connection.execute("""CREATE TABLE "My ns"."50% off" AS SELECT 9007199254740993::numeric AS big,
+                    DATE '0001-01-01 BC' AS "Day", true AS flag, '{"a": [1, null]}'::jsonb AS any""")
+                connection.execute("CREATE TABLE users AS SELECT 1 AS id")
+
+            adapter = read_back(where)
+            (row,) = adapter.rows("50% off", "My ns")
+            assert row == {"big": 9007199254740993, "Day": "0001-01-01 BC", "flag": True, "any": {"a": [1, None]}}
+            assert adapter.rows("users", None) == [{"id": 1}]
+            assert adapter.rows("users", "My ns") == []
+    except NoPostgresError as reason:
+        pytest.skip(str(reason))
+
+
 def test_a_program_prints_the_rows(tmp_path: Path) -> None:
     program = tmp_path / "rows"
     program.write_text('#!/bin/sh\nprintf \'{"namespace": "%s", "stream": "%s"}\\n\' "$1" "$2"\n', encoding="utf-8")
@@ -68,7 +115,60 @@ def test_a_program_prints_the_rows(tmp_path: Path) -> None:
     assert read_back(f"command:{program}").rows("users", None) == [{"namespace": "", "stream": "users"}]
 
 
-@pytest.mark.parametrize("text", ["nothing", "files:", "command:/nowhere/program", "nodialect://x"])
-def test_what_cannot_be_read_is_an_error_that_says_so(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["nothing", "files:", "files:/data/{table}.csv", "command:/nowhere/program", "command:'", "nodialect://x", "://"],
+)
+def test_what_is_no_way_to_read_is_told_before_anything_is_run(text: str) -> None:
     with pytest.raises(PyAirbyteInputError):
-        read_back(text).rows("users", None)
+        read_back(text)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet", "csv"])
+def test_a_file_that_is_broken_is_an_error_that_names_it(ending: str, tmp_path: Path) -> None:
+    (tmp_path / f"users.{ending}").write_bytes(b'{"id": 1, "na\xff\x00')
+    with pytest.raises(PyAirbyteInputError, match=rf"users\.{ending} cannot be read"):
+        read_back(f"files:{tmp_path}/{{stream}}.{ending}").rows("users", None)
+
+
+@pytest.mark.parametrize("printed", ["[1, 2]", "no JSON", "5"])
+def test_a_program_that_prints_no_rows_is_an_error(printed: str) -> None:
+    with pytest.raises(PyAirbyteInputError, match="does not print the rows"):
+        read_back(f"command:sh -c 'echo \"{printed}\"'").rows("users", None)
+
+
+def test_each_case_is_read_at_its_own_place() -> None:
+    assert placed(read_back("command:echo {case}"), "de3") == read_back("command:echo de3")
+    assert placed(read_back("files:/{case}/{stream}.csv"), "de3") == read_back("files:/de3/{stream}.csv")
+    assert placed(read_back("sqlite:////{case}.db"), "de3") == read_back("sqlite:////de3.db")
+
+
+def report_of(folder: Path, adapter: ReadBack) -> Report:
+    subject = subject_of(f"path:{DESTINATION_MINI}", config={"store": str(folder / "store")}, read_back=adapter)
+    return run(subject, rules="DE5,DE8")
+
+
+class Burning:
+    """An author's own, which has no place and raises what it likes."""
+
+    __slots__ = ()
+
+    def rows(self, name: str, namespace: str | None) -> list[Row]:
+        raise RuntimeError("the disk is on fire")
+
+
+def test_rows_that_cannot_be_read_break_their_rule_and_not_the_suite(tmp_path: Path) -> None:
+    (broken,) = report_of(tmp_path, Burning()).broken
+    assert broken.case.code == "DE8"
+    assert "the disk is on fire" in broken.findings[0].message
+    (broken,) = report_of(tmp_path, read_back("command:false")).broken
+    assert "the rows cannot be read back" in broken.findings[0].message
+
+
+def test_a_store_without_a_type_for_flags_has_numbers_and_a_row_says_what_is_another() -> None:
+    wanted = [{"id": 1, "flag": True, "name": "a"}]
+    assert compared(wanted, [{"id": 1, "flag": 1, "name": "a"}]) is None
+    assert compared(wanted, [{"id": 1, "flag": "true", "name": "a"}]) is None
+    assert compared(wanted, [{"id": 1, "flag": 0, "name": "a"}, {"id": 2}]) == (
+        'this row is not there: {"id": 1, "flag": true, "name": "a"}; nearest: flag is 0'
+    )

@@ -120,7 +120,7 @@ def stored(adapter: ReadBack, wanted: Mapping[str, Any], names: Names, run: Tran
     for label, rows in wanted.items():
         name, namespace = names.key(label)
         have = adapter.rows(name, namespace)
-        message = _compared(rows, have)
+        message = compared(rows, have)
         if message is not None:
             shown = json.dumps(have[:_MOST], default=str, ensure_ascii=False)[:600]
             found.append(Finding(message=f"{label}: {message}; there: {shown}", run=run))
@@ -128,7 +128,8 @@ def stored(adapter: ReadBack, wanted: Mapping[str, Any], names: Names, run: Tran
     return found
 
 
-def _compared(wanted: Any, have: Sequence[Row]) -> str | None:
+def compared(wanted: Any, have: Sequence[Row]) -> str | None:
+    """Return what is wrong with the rows of one stream, None where they are as wanted; see `stored`."""
     if isinstance(wanted, Mapping) and ("count" in wanted or "any" in wanted):
         count = wanted.get("count", wanted.get("any"))
         return None if len(have) == count else f"{count} rows expected, {len(have)} are there"
@@ -139,11 +140,25 @@ def _compared(wanted: Any, have: Sequence[Row]) -> str | None:
     for row in rows:
         fitting = next((number for number, other in enumerate(left) if _fits(row, other)), None)
         if fitting is None:
-            return f"this row is not there: {json.dumps(row, ensure_ascii=False)[:300]}"
+            return f"this row is not there: {json.dumps(row, ensure_ascii=False)[:300]}{_nearest(row, left)}"
 
         left.pop(fitting)
 
     return None if contains or not left else f"{len(rows)} rows expected, {len(have)} are there"
+
+
+def _nearest(wanted: Row, rows: Sequence[Row]) -> str:
+    """Return what is another in the row that is most like one; nothing where none is like it."""
+
+    def others(row: Row) -> list[str]:
+        return [name for name, value in wanted.items() if not _same(value, row.get(name))]
+
+    found = min(rows, key=lambda row: len(others(row)), default=None)
+    if found is None or len(others(found)) == len(wanted):
+        return ""
+
+    names = others(found)[:_MOST]
+    return "; nearest: " + ", ".join(f"{name} is {json.dumps(found.get(name), default=str)[:80]}" for name in names)
 
 
 def _fits(wanted: Row, row: Row) -> bool:
@@ -161,8 +176,11 @@ def _same(wanted: Any, value: Any) -> bool:
         is_alike = isinstance(value, list) and len(value) == len(wanted)
         return is_alike and all(map(_same, wanted, value))
 
-    if wanted is None or isinstance(wanted, bool) or value is None:
-        return wanted is value or (isinstance(wanted, bool) and str(value).lower() == str(wanted).lower())
+    if isinstance(wanted, bool):  # a store without a type for it has numbers
+        return str(value).lower() in (("true", "1") if wanted else ("false", "0"))
+
+    if wanted is None or value is None:
+        return wanted is value
 
     if isinstance(wanted, int | float):
         return _same_number(wanted, value)
@@ -184,7 +202,7 @@ def _same_text(wanted: str, value: Any) -> bool:
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         value = value.isoformat()
 
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
     if text == wanted:
         return True
 
