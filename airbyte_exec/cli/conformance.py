@@ -93,7 +93,7 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     report = signals.run(work)
     report.against(baseline)
     for kind, path in files:
-        path.write_text(reports.render(report, kind), encoding="utf-8")
+        path.write_text(reports.render(report, kind), encoding="utf-8", errors="backslashreplace")
 
     if args.json:
         output.succeed(report.as_dict())
@@ -110,7 +110,11 @@ def _report(text: str) -> tuple[str, Any]:
     if not equals or kind not in FORMATS or not path:
         raise UsageError(f"argument --report: {text!r} is not of the form FORMAT=FILE ({', '.join(FORMATS)})")
 
-    return kind, Path(path).expanduser()
+    where = Path(path).expanduser()
+    if not where.parent.is_dir() or where.is_dir():
+        raise UsageError(f"argument --report: no file can be written at {path}")
+
+    return kind, where
 
 
 def _subject(args: argparse.Namespace, output: Output, signals: Signals) -> Subject:

@@ -43,7 +43,7 @@ def read_config(text: str | None) -> dict[str, Any] | None:
 
 
 def read_baseline(text: str | None) -> list[str]:
-    """Return the rules of a baseline: a JSON list, or an object with a list `known`.
+    """Return the ids of the rules of a baseline: a list of ids or short ids, or an object with a list `known`.
 
     Raises:
         PyAirbyteInputError: it is neither, or names a rule that does not exist.
@@ -58,7 +58,8 @@ def read_baseline(text: str | None) -> list[str]:
     if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
         raise PyAirbyteInputError(message="A baseline is a list of rules, or an object with a list `known`.")
 
-    if strange := sorted(set(rules) - {case.id for case in load_cases()}):
+    ids = {name: case.id for case in load_cases() for name in (case.id, case.code)}
+    if strange := sorted(set(rules) - set(ids)):
         raise PyAirbyteInputError(message=f"The baseline names rules that do not exist: {', '.join(strange)}.")
 
-    return rules
+    return [ids[rule] for rule in rules]

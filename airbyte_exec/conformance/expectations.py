@@ -44,7 +44,7 @@ def stopped(run: Transcript, limit: float) -> str:
         return f"`{run.command}` could not be run: {run.problem}"
 
     if run.stop == "flood":
-        return f"`{run.command}` wrote {len(run.lines)} lines and more, and was stopped"
+        return f"`{run.command}` wrote {run.problem} and more, and was stopped"
 
     return f"`{run.command}` did not end within {limit:g} s"
 

@@ -27,8 +27,9 @@ from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript, read_line
 from airbyte_exec.secrets.masking import Masker
 
-FLOOD_BYTES = 512 << 20  # of stdout; a subject that writes more is stopped: its config asks for too much
-FLOOD_LINES = 2_000_000
+FLOOD_BYTES = 256 << 20  # of stdout; a subject that writes more is stopped: its config asks for too much
+FLOOD_LINES = 1_000_000
+FLOOD_KEPT = 1_000  # lines of what was too much: no rule but that one is judged by it, and it may be gigabytes
 EXIT_LIMIT = 15.0  # seconds between the end of stdout and the exit; the platform waits for ten
 ECHO_LIMIT = 20.0  # seconds that a scenario waits for the echo of a state
 STOP_LIMITS = TimeLimits(stop=2.0, drain=2.0)
@@ -232,6 +233,9 @@ class _Watch:
 
             if self._bytes > FLOOD_BYTES or self._number > FLOOD_LINES:
                 self.transcript.stop = "flood"
+                self.transcript.problem = f"{self._number} lines of {self._bytes} bytes"
+                del self.transcript.lines[FLOOD_KEPT:]
+                self._parts = [b"".join(self._parts)[:FLOOD_KEPT]]
                 return
 
     async def echoes(self, count: int) -> None:

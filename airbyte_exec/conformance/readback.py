@@ -222,7 +222,7 @@ def _rows_of_table(connection: Connection, name: str, schema: str | None) -> lis
         query = sa.select(sa.cast(sa.func.to_jsonb(sa.literal_column("rows_")), sa.Text)).select_from(rows)
         return [_row(json.loads(found[0])) for found in connection.execute(query)]
 
-    every = sa.select(sa.literal_column("*")).select_from(table)
+    every: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(table)
     return [_row(dict(found._mapping)) for found in connection.execute(every)]
 
 

@@ -135,8 +135,8 @@ class Report:
         """
         known = set(baseline)
         ran = {result.case.id: result for result in self.results if result.status != "skip"}
-        for result in self.broken:
-            if result.case.id in known:
+        for result in self.results:
+            if result.case.id in known and result.findings:
                 result.status = "known"
 
         self.stale = sorted(rule for rule in known if rule in ran and ran[rule].status != "known")

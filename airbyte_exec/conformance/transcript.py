@@ -17,7 +17,7 @@ Stop = Literal["exit", "timeout", "flood", "killed", "not started"]
 Key = tuple[str, str | None]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
     """One line that was written on stdout.
 
@@ -58,7 +58,7 @@ _BODIES = {
     "CONTROL": "control",
     "DESTINATION_CATALOG": "destination_catalog",
 }
-_QUICK = {"RECORD": ("record", "stream", "data", "emitted_at")}
+_LEVELS = ("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE")
 
 
 def read_line(number: int, raw: bytes, at: float) -> Line | None:
@@ -86,6 +86,9 @@ def _problem(value: dict[str, Any]) -> str | None:
     if value["type"] == "RECORD" and _is_plain_record(value.get("record")):
         return None  # the schema takes a millisecond, and most lines are records
 
+    if value["type"] == "LOG" and _is_plain_log(value.get("log")):
+        return None  # or logs
+
     from jsonschema.exceptions import best_match
 
     from airbyte_exec.protocol.resources import validator
@@ -106,6 +109,15 @@ def _is_plain_record(record: Any) -> bool:
         and isinstance(record.get("emitted_at"), int)
         and set(record) <= {"stream", "data", "emitted_at", "namespace"}
         and isinstance(record.get("namespace"), str | None)
+    )
+
+
+def _is_plain_log(log: Any) -> bool:
+    return (
+        isinstance(log, dict)
+        and set(log) == {"level", "message"}
+        and log["level"] in _LEVELS
+        and isinstance(log["message"], str)
     )
 
 

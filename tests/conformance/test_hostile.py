@@ -54,10 +54,12 @@ def test_a_connector_that_hangs_when_it_goes_on_is_told_how_long_it_had() -> Non
 
 def test_a_connector_that_floods_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab_module, "FLOOD_LINES", 1_000)
+    monkeypatch.setattr(lab_module, "FLOOD_KEPT", 10)
     report = report_of("RD1,RD10", streams=[stream(records=200_000)], fast=True)
     (broken,) = report.broken
     assert broken.case.code == "RD1"
     assert "was stopped" in broken.findings[0].message
+    assert len(broken.runs[0].lines) == lab_module.FLOOD_KEPT, "what was too much is kept in memory"
     assert statuses(report)["RD10"] == "skip"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from mini import SOURCE_MINI, source_config, step
+from mini import SOURCE_MINI, source_config, step, stream
 
 from airbyte_exec.cli import main
 from airbyte_exec.conformance import Report, reports, run, subject_of
@@ -79,6 +80,12 @@ def test_the_table_shows_the_line_the_reason_and_the_command(report: Report) -> 
     assert "by hand: " in text
 
 
+def test_what_a_connector_wrote_does_not_reach_the_terminal_as_it_is(report: Report) -> None:
+    assert "\\x00" in reports.render(report, "table")
+    for kind in ("table", "github", "junit"):
+        assert not {"\x1b", "\x00"} & set(reports.render(report, kind)), kind
+
+
 def arguments(folder: Path, *more: str, **config: object) -> list[str]:
     path = folder / "config.json"
     path.write_text(json.dumps(source_config(emitted_at="now") | config), encoding="utf-8")
@@ -91,6 +98,7 @@ def test_the_exit_code_tells_whether_all_rules_are_kept(tmp_path: Path, capfd: p
     assert main(arguments(tmp_path, "--rules", "no.such-rule")) == 2
     assert main(["conformance"]) == 2
     assert main(arguments(tmp_path, "--report", "word=x")) == 2
+    assert main(arguments(tmp_path, "--report", f"html={tmp_path}/nowhere/r.html")) == 2
     assert "read.counts" in capfd.readouterr().out
 
 
@@ -101,6 +109,36 @@ def test_a_known_failure_passes_and_a_stale_one_does_not(tmp_path: Path, capfd: 
     assert main(arguments(tmp_path, *baseline, source_stats="wrong")) == 0
     assert main(arguments(tmp_path, *baseline)) == 1
     assert "stale: the baseline names read.counts" in capfd.readouterr().out
+
+
+def test_a_warning_can_be_known_and_a_rule_is_named_by_either_of_its_ids(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = tmp_path / "known.json"
+    known.write_text('["DI6", "discovery.types", "RD11"]', encoding="utf-8")
+    fields = {"properties": {"id": {"type": "integer"}, "updated_at": {"type": "string", "airbyte_type": "money"}}}
+    baseline = ("--rules", "DI6,RD11", "--baseline", str(known))
+    odd = [stream(fields={"type": "object", **fields})]
+    assert main(arguments(tmp_path, *baseline, source_stats="wrong", streams=odd)) == 0
+    assert "2 known" in capfd.readouterr().out
+
+
+def test_a_stale_rule_fails_in_junit_too(report: Report) -> None:
+    root = ET.fromstring(reports.render(replace(report, stale=["spec.answer"]), "junit"))
+    suite = root.find("testsuite[@name='source-mini.baseline']")
+    assert suite is not None
+    assert suite.get("failures") == "1"
+    assert [case.get("name") for case in suite.iter("testcase")] == ["spec.answer"]
+
+
+def test_half_a_character_in_the_evidence_is_written_all_the_same(tmp_path: Path) -> None:
+    half = '{"type": "LOG", "log": "\\ud800"}'
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("html", "json", "junit", "sarif", "github", "table")}
+    written = [word for kind, path in files.items() for word in ("--report", f"{kind}={path}")]
+    script = [step("noise", {"record": 5}, text=half)]
+    assert main(arguments(tmp_path, "--rules", "RD10", *written, script=script)) == 1
+    assert json.loads(files["json"].read_text(encoding="utf-8"))["exit_code"] == 1
+    assert all(path.stat().st_size > 0 for path in files.values())
 
 
 def test_reports_are_written_beside_what_is_printed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from airbyte_exec.conformance.reports.junit import evidence
 from airbyte_exec.conformance.results import Report, Result
+from airbyte_exec.logs import visible
 
 _LEVELS = {"fail": "error", "warn": "warning", "info": "note"}
 _COMMANDS = {"fail": "error", "warn": "warning", "info": "notice"}
@@ -61,7 +62,7 @@ def github(report: Report) -> str:
     for result in report.results:
         if result.status in _COMMANDS:
             title = _property(f"{result.case.id} ({result.case.code})")
-            lines.append(f"::{_COMMANDS[result.status]} title={title}::{_data(evidence(result))}")
+            lines.append(f"::{_COMMANDS[result.status]} title={title}::{_data(visible(evidence(result)))}")
 
     lines += [f"::error title=stale baseline::{rule} is kept, and the baseline names it" for rule in report.stale]
     return "\n".join(lines)

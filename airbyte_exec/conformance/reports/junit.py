@@ -32,6 +32,9 @@ def render(report: Report) -> str:
         for result in results:
             _case(suite, report, result)
 
+    if report.stale:
+        _stale(root, report)
+
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode")
 
@@ -51,6 +54,15 @@ def _case(suite: ET.Element, report: Report, result: Result) -> None:
         ET.SubElement(case, "failure", message=_text(message), type=result.case.code).text = _text(evidence(result))
     elif result.findings:
         ET.SubElement(case, "system-out").text = _text(evidence(result))
+
+
+def _stale(root: ET.Element, report: Report) -> None:
+    """Fail for what the baseline names and is kept, as the exit code does: CI systems look at one or the other."""
+    name, count = f"{report.connector}.baseline", str(len(report.stale))
+    suite = ET.SubElement(root, "testsuite", name=name, tests=count, failures=count, skipped="0", errors="0", time="0")
+    for rule in report.stale:
+        case = ET.SubElement(suite, "testcase", classname=name, name=rule, time="0")
+        ET.SubElement(case, "failure", message="the baseline names this rule, and it is kept", type="stale")
 
 
 def evidence(result: Result) -> str:

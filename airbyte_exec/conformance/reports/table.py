@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airbyte_exec.conformance.results import Report, Result, shown
+from airbyte_exec.logs import visible
 
 _FINDINGS = 5
 _WIDTH = 160
@@ -12,8 +13,8 @@ _ORDER = ("pass", "fail", "warn", "info", "known", "skip")
 
 
 def render(report: Report) -> str:
-    """Return the table."""
-    return "\n".join(_lines(report))
+    """Return the table. What a connector wrote is made visible: a terminal would obey its control characters."""
+    return visible("\n".join(_lines(report)))
 
 
 def _lines(report: Report) -> Iterator[str]:
