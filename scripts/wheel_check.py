@@ -69,7 +69,13 @@ def check_conformance() -> None:
         timeout=120,
     )
     assert done.stdout.startswith("<!doctype html>")
-    counts = json.loads(Path("report.json").read_text(encoding="utf-8"))["counts"]
+    assert 'href="#rule.spec.answer"' in done.stdout
+    report = json.loads(Path("report.json").read_text(encoding="utf-8"))
+    explain = [script, *report["results"][0]["explain"].split()[1:]]
+    told = subprocess.run(explain, check=True, stdout=subprocess.PIPE, encoding="utf-8", timeout=120).stdout
+    assert report["results"][0]["why"] in told
+    assert Path(told.partition("All rules: ")[2].strip()).is_file()
+    counts = report["counts"]
     print(f"conformance of a program: {counts}")
 
 

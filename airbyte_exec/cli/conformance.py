@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airbyte_exec.cli._arguments import CONFIG_HELP, CONNECTOR_HELP, PYTHON_HELP, UsageError
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen = parser.add_argument_group("rules")
     chosen.add_argument("--rules", metavar="A,-B", help="which rules: 'destination.*,-spec.order', or RD11")
     chosen.add_argument("--list", action="store_true", help="list the rules and end")
+    chosen.add_argument("--explain", metavar="A,-B", help="say what rules are and how they are tried, and end")
     chosen.add_argument("--baseline", metavar="FILE", help="known failures: a JSON list of rules; they pass")
     chosen.add_argument("--at-once", metavar="N", type=int, help="how many commands run at a time")
     reports = parser.add_argument_group("reports")
@@ -66,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="write a report into a file too: json, junit, sarif, github or html; repeatable",
     )
+    reports.add_argument(
+        "--keep",
+        metavar="FOLDER",
+        help="write down what each broken rule was tried with (its config too), so that its command can be repeated",
+    )
     add_docker(parser)
     parser.set_defaults(run=run)
 
@@ -74,15 +81,18 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     """Run the suite, print its report, and tell by the exit code whether all rules are kept."""
     from airbyte_exec.conformance import load_cases, reports, run_all, select
     from airbyte_exec.conformance.documents import read_baseline
+    from airbyte_exec.conformance.kept import keep
 
-    if args.list:
-        output.text("\n".join(f"{case.code:5} {case.id:34} {case.title}" for case in load_cases()))
+    if args.list or args.explain:
+        output.text(_rules(args))
         return 0
 
     files = [_report(text) for text in args.report]
     select(load_cases(), args.rules)
     baseline = read_baseline(args.baseline)
     subject = _subject(args, output, signals)
+    if args.keep:
+        Path(args.keep).expanduser().mkdir(parents=True, exist_ok=True)  # not after minutes that it cannot be
 
     def told(result: Result) -> None:
         output.say(f"{result.status:5} {result.case.id} ({result.seconds:.1f} s)")
@@ -92,6 +102,9 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
 
     report = signals.run(work)
     report.against(baseline)
+    if args.keep:
+        keep(report, Path(args.keep).expanduser())
+
     for kind, path in files:
         path.write_text(reports.render(report, kind), encoding="utf-8", errors="backslashreplace")
 
@@ -103,9 +116,21 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     return report.exit_code
 
 
-def _report(text: str) -> tuple[str, Any]:
-    from pathlib import Path
+def _rules(args: argparse.Namespace) -> str:
+    """Return the rules that are asked for: a line each, or all there is to know of them."""
+    from airbyte_exec.conformance import load_cases, select
+    from airbyte_exec.conformance.rules import explained
+    from airbyte_exec.protocol import resources
 
+    cases = select(load_cases(), args.explain or args.rules or "*", optional=True)
+    if args.explain:
+        page = f"All rules: {resources.data_folder() / 'README.md'}"
+        return "\n\n".join([*(explained(case) for case in cases), page])
+
+    return "\n".join(f"{case.code:5} {case.id:34} {case.title}" for case in cases)
+
+
+def _report(text: str) -> tuple[str, Path]:
     kind, equals, path = text.partition("=")
     if not equals or kind not in FORMATS or not path:
         raise UsageError(f"argument --report: {text!r} is not of the form FORMAT=FILE ({', '.join(FORMATS)})")
@@ -198,8 +223,6 @@ def _records(name: str | None) -> tuple[dict[str, Any], ...]:
 
 def _previous(text: str, config: Mapping[str, Any], how: Mapping[str, Any], signals: Signals) -> dict[str, Any]:
     """Return the spec, the catalog, or both, of the version before."""
-    from pathlib import Path
-
     from airbyte_exec.exceptions import PyAirbyteInputError
 
     if not Path(text).is_file():

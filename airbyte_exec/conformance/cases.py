@@ -59,8 +59,13 @@ class Case:
 
     @property
     def link(self) -> str:
-        """Where the rule is written down."""
+        """Where the rule is written down, in the repository and below the data that a wheel brings along."""
         return f"{_DOCS}#{self.id.replace('.', '')}"
+
+    @property
+    def explain(self) -> str:
+        """The command that shows the rule."""
+        return f"airbyte-exec conformance --explain {self.id}"
 
 
 def load_cases() -> list[Case]:
@@ -84,13 +89,14 @@ def _case(body: dict[str, Any]) -> Case:
     return Case(**{**plain, **lists, "is_optional": body.get("optional", False)})
 
 
-def select(cases: Sequence[Case], patterns: str | None) -> list[Case]:
+def select(cases: Sequence[Case], patterns: str | None, *, optional: bool = False) -> list[Case]:
     """Return the cases that the patterns choose.
 
     Parameters:
         cases: all of them.
         patterns: ids, codes or shell patterns of ids, divided by commas; a `-` before one takes away what it names.
             An optional case needs its full id or code. None chooses all but the optional ones.
+        optional: a pattern names optional cases too.
 
     Raises:
         PyAirbyteInputError: a pattern names nothing.
@@ -106,11 +112,12 @@ def select(cases: Sequence[Case], patterns: str | None) -> list[Case]:
 
     wanted = [word for word in words if not word.startswith("-")]
     unwanted = [word[1:] for word in words if word.startswith("-")]
-    return [case for case in cases if _is_wanted(case, wanted) and not any(_names(word, case) for word in unwanted)]
+    chosen = [case for case in cases if _is_wanted(case, wanted, optional=optional)]
+    return [case for case in chosen if not any(_names(word, case) for word in unwanted)]
 
 
-def _is_wanted(case: Case, wanted: Sequence[str]) -> bool:
-    if case.is_optional:
+def _is_wanted(case: Case, wanted: Sequence[str], *, optional: bool) -> bool:
+    if case.is_optional and not optional:
         return case.id in wanted or case.code in wanted
 
     return not wanted or any(_names(word, case) for word in wanted)

@@ -151,7 +151,7 @@ class Lab:
         transcript.seconds = time.monotonic() - started
         transcript.argv = _argv(self.subject, job)
         transcript.inputs = _inputs(job, resolved.masker)
-        transcript.sent = [line for step in job.send for line in step.lines.splitlines()][:2_000]
+        transcript.files = _files(job, resolved.config)
         return transcript
 
 
@@ -292,3 +292,9 @@ def _program(subject: Subject, command: str, has_files: bool) -> tuple[str, ...]
 def _inputs(job: Job, masker: Masker) -> dict[str, str]:
     given = {"config": job.config, "catalog": job.catalog, "state": job.state}
     return {name: masker.mask(json.dumps(value)) for name, value in given.items() if value is not None}
+
+
+def _files(job: Job, config: Mapping[str, Any]) -> dict[str, bytes]:
+    given = {"config": None if job.config is None else config, "catalog": job.catalog, "state": job.state}
+    files = {f"{name}.json": json.dumps(value, indent=2).encode() for name, value in given.items() if value is not None}
+    return {**files, "stdin.jsonl": b"".join(step.lines for step in job.send)} if job.command == "write" else files

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 Stop = Literal["exit", "timeout", "flood", "killed", "not started"]
@@ -134,7 +135,8 @@ class Transcript:
         stderr: the last lines of its stderr.
         seconds: how long it ran.
         inputs: the files that it was given, by option; the config masked.
-        sent: the lines that were written to its stdin, as far as they are needed as evidence.
+        files: the files themselves, as they must be to repeat it, with `stdin.jsonl` where it was written to.
+        folder: where these files were written down, if anywhere.
         started_at: when it was started, in milliseconds since 1970.
         problem: why it could not be run.
     """
@@ -147,7 +149,8 @@ class Transcript:
     stderr: list[str] = field(default_factory=list)
     seconds: float = 0.0
     inputs: dict[str, str] = field(default_factory=dict)
-    sent: list[bytes] = field(default_factory=list)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    folder: Path | None = None
     started_at: int = 0
     problem: str | None = None
 
@@ -225,7 +228,8 @@ class Transcript:
     @property
     def by_hand(self) -> str:
         """The command that repeats it by hand."""
-        return shlex.join(self.argv) + (" < stdin.jsonl" if self.command == "write" else "")
+        command = shlex.join(self.argv) + (" < stdin.jsonl" if self.command == "write" else "")
+        return f"(cd {shlex.quote(str(self.folder))} && {command})" if self.folder else command
 
     def before(self, line: Line, count: int = 3) -> Iterator[Line]:
         """Yield the lines that stand right before one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -68,6 +69,10 @@ def test_the_page_stands_alone_and_runs_nothing(report: Report) -> None:
     assert "script" not in tags
     assert not {"link", "img", "iframe"} & set(tags)
     assert {attrs.get("id") for _, attrs in page.tags} >= {result.case.id for result in report.results}
+    ids = {attrs.get("id") for _, attrs in page.tags}
+    links = {attrs["href"] or "" for tag, attrs in page.tags if tag == "a"}
+    assert {link.removeprefix("#") for link in links} <= ids
+    assert {f"#rule.{result.case.id}" for result in report.results} <= links
     marks = [attrs for tag, attrs in page.tags if tag == "i"]
     assert "stray" in {attrs["class"] for attrs in marks}
     assert "RECORD" in {attrs["class"] for attrs in marks}
@@ -78,6 +83,7 @@ def test_the_table_shows_the_line_the_reason_and_the_command(report: Report) -> 
     assert "fail: read.lines (RD10)" in text
     assert "it is no image" in text
     assert "by hand: " in text
+    assert "See: airbyte-exec conformance --explain read.lines" in text
 
 
 def test_what_a_connector_wrote_does_not_reach_the_terminal_as_it_is(report: Report) -> None:
@@ -139,6 +145,19 @@ def test_half_a_character_in_the_evidence_is_written_all_the_same(tmp_path: Path
     assert main(arguments(tmp_path, "--rules", "RD10", *written, script=script)) == 1
     assert json.loads(files["json"].read_text(encoding="utf-8"))["exit_code"] == 1
     assert all(path.stat().st_size > 0 for path in files.values())
+
+
+def test_what_is_kept_repeats_a_broken_run_and_is_its_owners_alone(tmp_path: Path) -> None:
+    written, kept = tmp_path / "report.json", tmp_path / "kept" / "here"
+    options = ("--rules", "RD11,SP1", "--keep", str(kept), "--report", f"json={written}")
+    assert main(arguments(tmp_path, *options, source_stats="wrong", emitted_at=1, api_key="s3cr3t-key")) == 1
+    (result,) = (each for each in json.loads(written.read_text(encoding="utf-8"))["results"] if each["findings"])
+    folder = kept / "read.counts" / "1-read"
+    assert list(kept.iterdir()) == [kept / "read.counts"]
+    assert folder.stat().st_mode & 0o077 == 0
+    assert "s3cr3t-key" in (folder / "config.json").read_text(encoding="utf-8")
+    again = subprocess.run(result["commands"][0], shell=True, capture_output=True, check=True, timeout=60)
+    assert again.stdout == (folder / "stdout.jsonl").read_bytes()
 
 
 def test_reports_are_written_beside_what_is_printed(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_exec.cli import main
 from airbyte_exec.conformance import load_cases, select
 from airbyte_exec.conformance.cases import GROUPS
 from airbyte_exec.conformance.checks import all_checks
+from airbyte_exec.conformance.rules import facts
 from airbyte_exec.exceptions import PyAirbyteInputError
 from airbyte_exec.protocol import resources
 
@@ -63,6 +65,21 @@ def test_a_rule_that_is_implied_exists() -> None:
 def test_each_link_of_a_report_leads_to_a_heading() -> None:
     anchors = {re.sub(r"[^\w-]", "", heading) for heading in re.findall(r"^#+ (\S+)$", README, re.MULTILINE)}
     assert {case.link.partition("#")[2] for case in CASES} <= anchors
+
+
+def test_each_rule_can_be_explained_without_the_repository(capfd: pytest.CaptureFixture[str]) -> None:
+    for case in CASES:
+        words = dict(facts(case))
+        assert words["why"] == case.why
+        assert words["from"] == case.source
+        assert words["is run"]
+
+    assert main(["conformance", "--explain", "RD5,incremental.*"]) == 0
+    told = capfd.readouterr().out
+    assert "read.fields-filled (RD5)" in told
+    assert "`read` from 10 and more of its states" in told
+    page = Path(told.partition("All rules: ")[2].strip())
+    assert page.read_text(encoding="utf-8") == README
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 from airbyte_exec.conformance.reports.junit import evidence
 from airbyte_exec.conformance.results import Report, Result
+from airbyte_exec.conformance.rules import explained
 from airbyte_exec.logs import visible
 
 _LEVELS = {"fail": "error", "warn": "warning", "info": "note"}
@@ -39,6 +40,7 @@ def _rule(result: Result) -> dict[str, Any]:
         "name": case.code,
         "shortDescription": {"text": case.title},
         "fullDescription": {"text": f"{case.why} ({case.source})"},
+        "help": {"text": explained(case)},
         "defaultConfiguration": {"level": _LEVELS[{"error": "fail", "warning": "warn", "info": "info"}[case.severity]]},
     }
 

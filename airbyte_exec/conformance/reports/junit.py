@@ -67,7 +67,7 @@ def _stale(root: ET.Element, report: Report) -> None:
 
 def evidence(result: Result) -> str:
     """Return the evidence of a result as plain text."""
-    lines = [f"{result.case.code}: {result.case.title}", f"{result.case.why} See {result.case.link}"]
+    lines = [f"{result.case.code}: {result.case.title}", f"{result.case.why} See: {result.case.explain}"]
     for finding in result.findings:
         lines.append(f"- {finding.message}")
         lines += [f"    {line.number}: {shown(line)}" for line in finding.lines]

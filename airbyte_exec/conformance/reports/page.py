@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from html import escape
 
 from airbyte_exec.conformance.results import Finding, Report, Result, shown
+from airbyte_exec.conformance.rules import facts
 from airbyte_exec.conformance.transcript import Transcript
 
 _TIMELINE = 400  # messages of a run that are drawn
+_GIVEN = 20_000  # characters of a file that a command was given
 _ORDER = ("fail", "warn", "info", "known", "pass", "skip")
 _STYLE = """
 :root{color-scheme:light dark;--fail:#c62828;--warn:#b26a00;--pass:#2e7d32;--skip:#757575;
@@ -28,7 +30,10 @@ font-size:.85rem;margin:.3rem 0}
 .timeline i{position:absolute;top:.2rem;width:3px;height:1.2rem;background:#888}
 .timeline i.RECORD{background:#90a4ae}.timeline i.STATE{background:var(--info)}.timeline i.TRACE{background:var(--warn)}
 .timeline i.stray{background:var(--fail)}
-nav a{margin-right:1rem}
+nav a{margin-right:1rem}a.code{text-decoration:none}
+.given summary{cursor:pointer;color:#888}.given pre{max-height:20rem;overflow:auto}
+h3{font-size:1rem;margin:1.2rem 0 .2rem}dl{display:grid;grid-template-columns:9rem 1fr;gap:0 1rem;margin:.3rem 0}
+dt{color:#888}dd{margin:0}section p{margin:.2rem 0}section:target{outline:2px solid var(--info);outline-offset:.3rem}
 """
 
 
@@ -45,6 +50,7 @@ def render(report: Report) -> str:
             f"<p id=summary>{escape(summary)}, in {report.seconds:.1f} s</p>",
             *_navigation(report),
             *_groups(report),
+            *_rules(report),
             "</body></html>\n",
         ]
     )
@@ -52,7 +58,8 @@ def render(report: Report) -> str:
 
 def _navigation(report: Report) -> Iterator[str]:
     groups = dict.fromkeys(result.case.group for result in report.results)
-    yield "<nav>" + "".join(f'<a href="#{group}">{group}</a>' for group in groups) + "</nav>"
+    links = "".join(f'<a href="#{name}">{name}</a>' for name in (*groups, "rules"))
+    yield f"<nav>{links}</nav>"
     if report.stale:
         yield f"<p>Stale in the baseline: {escape(', '.join(report.stale))}</p>"
 
@@ -71,7 +78,7 @@ def _rule(result: Result) -> Iterator[str]:
     case = result.case
     head = (
         f'<span class="mark {result.status}">{result.status}</span> <span class=id>{escape(case.id)}</span> '
-        f"<span class=code>{case.code}</span> {escape(case.title)}"
+        f'<a class=code href="#rule.{case.id}">{case.code}</a> {escape(case.title)}'
     )
     if not result.findings:
         reason = f" <span class=reason>({escape(result.reason)})</span>" if result.reason else ""
@@ -79,7 +86,7 @@ def _rule(result: Result) -> Iterator[str]:
         return
 
     yield f'<details class="rule {result.status}" id="{case.id}" open><summary>{head}</summary>'
-    yield f"<p class=why>{escape(case.why)} ({escape(case.source)}; {escape(case.link)})</p>"
+    yield f'<p class=why>{escape(case.why)} <a href="#rule.{case.id}">The rule {escape(case.id)}</a></p>'
     for finding in result.findings:
         yield from _finding(finding)
 
@@ -106,5 +113,29 @@ def _run(run: Transcript) -> Iterator[str]:
         for line in lines
     )
     yield f'<div class=timeline role=img aria-label="its messages over time">{marks}</div>'
+    for name, text in _given(run):
+        yield f"<details class=given><summary>{name}</summary><pre>{escape(text)}</pre></details>"
+
     if run.stderr:
         yield f"<pre>stderr:\n{escape(chr(10).join(run.stderr[-10:]))}</pre>"
+
+
+def _given(run: Transcript) -> Iterator[tuple[str, str]]:
+    """Yield the files that the command was given, secrets masked; of long ones the beginning."""
+    yield from ((f"{name}.json", _beginning(text)) for name, text in run.inputs.items())
+    if "stdin.jsonl" in run.files:
+        yield "stdin.jsonl", _beginning(run.files["stdin.jsonl"].decode(errors="replace"))
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _GIVEN else f"{text[:_GIVEN]}… ({len(text)} characters)"
+
+
+def _rules(report: Report) -> Iterator[str]:
+    """Yield what each rule says: who reads the page need not have our repository."""
+    yield '<h2 id="rules">rules</h2>'
+    for case in (result.case for result in report.results):
+        yield f'<section id="rule.{case.id}"><h3><span class=id>{escape(case.id)}</span> {case.code}</h3>'
+        yield f"<p>{escape(case.title)}</p><dl>"
+        yield "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in facts(case))
+        yield "</dl></section>"

@@ -42,7 +42,7 @@ def _lines(report: Report) -> Iterator[str]:
 def _evidence(result: Result) -> Iterator[str]:
     case = result.case
     yield f"\n{result.status}: {case.id} ({case.code}): {case.title}"
-    yield f"  why: {case.why} See {case.link}"
+    yield f"  why: {case.why} See: {case.explain}"
     for finding in result.findings[:_FINDINGS]:
         yield f"  - {finding.message}"
         for line in finding.lines:

@@ -1,0 +1,36 @@
+"""Writes down what a broken rule was tried with, so that its command can be repeated by hand, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airbyte_exec.conformance.results import Report
+from airbyte_exec.conformance.transcript import Transcript
+
+
+def keep(report: Report, folder: Path) -> None:
+    """Write the input and the output of each run of a broken rule; from then on its command names the folder.
+
+    The folder is its owner's alone: a config holds secrets.
+
+    Parameters:
+        folder: each run gets a folder in it, by the rule and the number of the run.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    for result in report.results:
+        if result.findings:
+            for number, run in enumerate(result.runs, start=1):
+                _keep(run, folder / result.case.id / f"{number}-{run.command}")
+
+
+def _keep(run: Transcript, folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    said = {"stdout.jsonl": b"".join(line.raw + b"\n" for line in run.lines), "stderr": "\n".join(run.stderr).encode()}
+    for name, content in {**run.files, **said}.items():
+        (folder / name).write_bytes(content)
+
+    if run.folder is None:
+        run.folder = folder.resolve()
