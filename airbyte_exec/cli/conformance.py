@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airbyte_exec.cli._arguments import CONFIG_HELP, CONNECTOR_HELP, PYTHON_HELP, UsageError
 from airbyte_exec.cli._docker import add_docker, docker_options, plain_docker
-from airbyte_exec.cli._documents import read_config
+from airbyte_exec.cli._documents import read_bytes, read_config
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._signals import Signals
 
 if TYPE_CHECKING:
     from airbyte_exec.conformance import Report, Result, Subject
-    from airbyte_exec.executors.base import Executor
 
 FORMATS = ("table", "json", "junit", "sarif", "github", "html")
 
@@ -30,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given.add_argument("--bad-config", metavar="FILE", help="a config with wrong credentials")
     given.add_argument("--fault-config", metavar="FILE", help="a config with which `check` meets an unexpected fault")
     given.add_argument("--catalog", metavar="FILE", help="the configured catalog to read; all streams by default")
-    given.add_argument("--expected-records", metavar="FILE", help="records that a read must give: JSON lines")
+    given.add_argument(
+        "--expected-records", metavar="FILE", help="records that a read must give, by their primary keys: JSON lines"
+    )
     given.add_argument(
         "--previous",
         metavar="WHAT",
@@ -54,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold-days", metavar="N", type=float, default=0.0, help="how far a source looks back behind its cursor"
     )
     chosen = parser.add_argument_group("rules")
-    chosen.add_argument("--rules", metavar="A,-B", help="which rules: 'destination.*,-spec.order', or RD11")
+    chosen.add_argument(
+        "--rules",
+        metavar="A,-B",
+        help="which rules: 'destination.*,-spec.order', or RD11; --rules=-spec.* begins with a minus",
+    )
     chosen.add_argument("--list", action="store_true", help="list the rules and end")
     chosen.add_argument("--explain", metavar="A,-B", help="say what rules are and how they are tried, and end")
     chosen.add_argument("--baseline", metavar="FILE", help="known failures: a JSON list of rules; they pass")
@@ -143,112 +147,22 @@ def _report(text: str) -> tuple[str, Path]:
 
 
 def _subject(args: argparse.Namespace, output: Output, signals: Signals) -> Subject:
-    from airbyte_exec.conformance import read_back, subject_of
+    from airbyte_exec.conformance.given import subject_given
 
     if not args.connector:
         raise UsageError("the following arguments are required: CONNECTOR\nSee: airbyte-exec conformance --help")
 
-    config = read_config(args.config, "--config")
-    given: dict[str, Any] = {
-        "bad_config": _config(args.bad_config, "--bad-config"),
-        "fault_config": _config(args.fault_config, "--fault-config"),
-        "catalog": _config(args.catalog, "--catalog"),
-        "stored_spec": _config(args.spec, "--spec"),
-        "metadata": _config(args.metadata, "--metadata"),
-        "expected_records": _records(args.expected_records),
-        "empty_streams": _names(args.empty_streams),
-        "ignored_fields": _names(args.ignored_fields),
-        "threshold_days": args.threshold_days,
-    }
-    docker = docker_options(plain_docker(args))
-    how = {"use_python": args.python, "docker_options": docker}
-    subject = subject_of(args.connector, kind=args.kind, config=config, how=how, **given)
+    if args.at_once is not None and args.at_once < 1:
+        raise UsageError("argument --at-once: at least one command must run")
+
+    subject = subject_given(
+        args.connector,
+        vars(args),
+        read=read_config,
+        read_bytes=read_bytes,
+        ask=signals.run,
+        use_python=args.python,
+        docker_options=docker_options(plain_docker(args)),
+    )
     output.roles[subject.name] = subject.kind
-    previous: dict[str, Any] = {}
-    for text in args.previous:
-        previous.update(_previous(text, config, how, signals))
-
-    adapter = None
-    if args.read_back:
-        adapter = read_back(args.read_back, namespace=args.default_namespace)
-
-    from dataclasses import replace
-
-    return replace(subject, previous=previous, read_back=adapter or _own_read_back(subject.executor, config))
-
-
-def _own_read_back(executor: Executor, config: Mapping[str, Any]) -> Any:
-    """Return how the rows of our own destination are read, which its config tells; None for any other."""
-    from airbyte_exec.conformance import read_back
-
-    path = config.get("path")
-    if executor.name != "destination-local" or not isinstance(path, str):
-        return None
-
-    kind, schema = config.get("format", "duckdb"), config.get("schema", "")
-    if kind == "duckdb":
-        return read_back(f"duckdb:///{path}", namespace=schema or "main")
-
-    return read_back(f"files:{path}/{{namespace}}/{{stream}}/*.{kind}", namespace=schema)
-
-
-def _config(text: str | None, option: str) -> dict[str, Any] | None:
-    return None if text is None else read_config(text, option)
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name.strip() for name in text.split(",") if name.strip())
-
-
-def _records(name: str | None) -> tuple[dict[str, Any], ...]:
-    import json
-
-    from airbyte_exec.cli._documents import read_bytes
-    from airbyte_exec.exceptions import PyAirbyteInputError
-
-    if name is None:
-        return ()
-
-    try:
-        found = [json.loads(line) for line in read_bytes(name, "--expected-records").splitlines() if line.strip()]
-        plain = [each.get("record", each) for each in found]
-        return tuple(
-            {"stream": each["stream"], "namespace": each.get("namespace"), "data": each["data"]} for each in plain
-        )
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise PyAirbyteInputError(
-            message='--expected-records must be JSON lines: {"stream": …, "data": {…}}, or RECORD messages.'
-        ) from None
-
-
-def _previous(text: str, config: Mapping[str, Any], how: Mapping[str, Any], signals: Signals) -> dict[str, Any]:
-    """Return the spec, the catalog, or both, of the version before."""
-    from airbyte_exec.exceptions import PyAirbyteInputError
-
-    if not Path(text).is_file():
-        return signals.run(lambda: _asked(text, config, how))
-
-    found = read_config(text, "--previous")
-    plain = found.get("spec") or found.get("catalog") or found
-    for key, name in (("connectionSpecification", "spec"), ("streams", "catalog")):
-        if key in plain:
-            return {name: plain}
-
-    raise PyAirbyteInputError(message="--previous: the file is neither a SPEC nor a CATALOG.", input_value=text)
-
-
-async def _asked(text: str, config: Mapping[str, Any], how: Mapping[str, Any]) -> dict[str, Any]:
-    from airbyte_exec.conformance import subject_of
-    from airbyte_exec.conformance.lab import Job, Lab
-
-    subject = subject_of(text, config=config, how=dict(how))
-    lab = Lab(subject)
-    found: dict[str, Any] = {}
-    for line in (await lab.run(Job(command="spec"))).of("SPEC"):
-        found["spec"] = line.body
-
-    if subject.kind == "source":
-        for line in (await lab.run(Job(command="discover", config=config, time_limit=300))).of("CATALOG"):
-            found["catalog"] = line.body
-
-    return found
+    return subject

@@ -94,7 +94,7 @@ def select(cases: Sequence[Case], patterns: str | None, *, optional: bool = Fals
 
     Parameters:
         cases: all of them.
-        patterns: ids, codes or shell patterns of ids, divided by commas; a `-` before one takes away what it names.
+        patterns: ids, codes or shell patterns of them, divided by commas; a `-` before one takes away what it names.
             An optional case needs its full id or code. None chooses all but the optional ones.
         optional: a pattern names optional cases too.
 
@@ -124,4 +124,4 @@ def _is_wanted(case: Case, wanted: Sequence[str], *, optional: bool) -> bool:
 
 
 def _names(word: str, case: Case) -> bool:
-    return word == case.code or fnmatchcase(case.id, word) or word == case.group
+    return word == case.group or any(fnmatchcase(name, word) for name in (case.id, case.code))

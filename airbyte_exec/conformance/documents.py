@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +27,29 @@ def read_document(text: str) -> Any:
         raise PyAirbyteInputError(message=f"{what} cannot be read as JSON or YAML: {type(error).__name__}.") from error
 
 
-def read_config(text: str | None) -> dict[str, Any] | None:
-    """Return an object, None where nothing is given.
+def read_object(text: str, option: str) -> dict[str, Any]:
+    """Return an object: a config, a catalog.
 
     Raises:
         PyAirbyteInputError: it cannot be read, or is no object.
     """
-    if text is None:
-        return None
-
     found = read_document(text)
     if not isinstance(found, dict):
-        raise PyAirbyteInputError(message="A config must be an object: keys with values.")
+        raise PyAirbyteInputError(message=f"{option} must be an object: keys with values.")
 
     return found
+
+
+def read_bytes(name: str, option: str) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        PyAirbyteInputError: it cannot be read.
+    """
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise PyAirbyteInputError(message=f"{option}: {name} cannot be read: {error.strerror}.") from error
 
 
 def read_baseline(text: str | None) -> list[str]:
@@ -63,3 +73,42 @@ def read_baseline(text: str | None) -> list[str]:
         raise PyAirbyteInputError(message=f"The baseline names rules that do not exist: {', '.join(strange)}.")
 
     return [ids[rule] for rule in rules]
+
+
+def part_of(found: Mapping[str, Any], kind: str, option: str) -> dict[str, Any]:
+    """Return a spec or a catalog: plain, as a message, or as `airbyte-exec --json` prints it.
+
+    Parameters:
+        found: what is given.
+        kind: the name of its schema: `spec`, `catalog` or `configured_catalog`.
+        option: where it is given, for errors.
+
+    Raises:
+        PyAirbyteInputError: it is none.
+    """
+    from jsonschema.exceptions import best_match
+
+    from airbyte_exec.protocol.resources import validator
+
+    inner = (found.get(name) for name in (kind, "result"))
+    plain = next((each for each in inner if isinstance(each, dict)), dict(found))
+    error = best_match(validator(kind).iter_errors(plain))
+    if error is not None:
+        where = ".".join(str(part) for part in error.absolute_path) or "it"
+        message = f"{option} is no {kind.replace('_', ' ')}: {where}: {error.message[:200]}"
+        raise PyAirbyteInputError(message=message)
+
+    return plain
+
+
+def previous_of(found: Mapping[str, Any], option: str) -> dict[str, Any]:
+    """Return the spec or the catalog of the version before, under its name.
+
+    Raises:
+        PyAirbyteInputError: it is neither.
+    """
+    for kind, field in (("spec", "connectionSpecification"), ("catalog", "streams")):
+        if any(isinstance(each, dict) and field in each for each in (found, found.get(kind), found.get("result"))):
+            return {kind: part_of(found, kind, option)}
+
+    raise PyAirbyteInputError(message=f"{option}: the file is neither a SPEC nor a CATALOG.")

@@ -7,6 +7,7 @@ airbyte_exec: it imports nothing heavy before it is asked to.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,18 @@ _OPTIONS = (
     ("bad-config", "a config with wrong credentials"),
     ("fault-config", "a config with which `check` meets an unexpected fault"),
     ("catalog", "the configured catalog to read"),
+    ("expected-records", "records that a read must give: JSON lines"),
+    (
+        "previous",
+        "the version before: its SPEC or CATALOG as a file, or its connector string; several divided by spaces",
+    ),
+    ("spec", "the spec as it is kept in the repository"),
+    ("metadata", "the metadata.yaml of the connector"),
     ("read-back", "how the rows of a destination are read"),
+    ("default-namespace", "where streams without a namespace are stored"),
+    ("empty-streams", "streams that may have no records, divided by commas"),
+    ("ignored-fields", "fields that change from read to read, divided by commas"),
+    ("threshold-days", "how far a source looks back behind its cursor"),
     ("rules", "which rules: 'read.*,-read.statuses'"),
     ("baseline", "known failures: a JSON list of rules"),
 )
@@ -33,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--airbyte-connector", metavar="CONNECTOR", help="the connector: path:FILE, pypi:PACKAGE, docker:IMAGE"
     )
+    group.addoption("--airbyte-kind", choices=["source", "destination"], help="where its name does not tell")
     for name, text in _OPTIONS:
         group.addoption(f"--airbyte-{name}", metavar="WHAT", help=text)
 
@@ -54,7 +67,10 @@ class _Collector:
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> Iterator[None]:
         suite = RuleSuite.from_parent(session, name=config.getoption("airbyte_connector"), nodeid="conformance")
-        items[:] = [*items, *suite.collect()]
+        rules = suite.collect()
+        items[:] = [*items, *rules]
+        counted = pytest.CollectReport(nodeid=suite.nodeid, outcome="passed", longrepr=None, result=rules)
+        session.ihook.pytest_collectreport(report=counted)
         yield
 
 
@@ -67,9 +83,10 @@ class RuleSuite(pytest.Collector):
     def collect(self) -> list[pytest.Item]:
         """Return one item a rule."""
         from airbyte_exec.conformance import load_cases, select
+        from airbyte_exec.conformance.subject import kind_of
 
-        kind = "destination" if "destination-" in self.name else "source"
-        cases = [case for case in select(load_cases(), self._given("rules")) if kind in case.kinds]
+        kind = self._given("kind") or kind_of(self.name)
+        cases = [case for case in select(load_cases(), self._given("rules")) if kind is None or kind in case.kinds]
         return [RuleItem.from_parent(self, name=case.id) for case in cases]
 
     def _given(self, name: str) -> Any:
@@ -95,19 +112,19 @@ class RuleSuite(pytest.Collector):
         return next(result for result in self._report.results if result.case.id == rule)
 
     def _run(self) -> Report:
-        from airbyte_exec.conformance import documents, read_back, run, subject_of
+        from airbyte_exec import _portal
+        from airbyte_exec.conformance import documents, run
+        from airbyte_exec.conformance.given import subject_given
 
-        configs: dict[str, Any] = {
-            name: documents.read_config(self._given(name)) for name in ("bad_config", "fault_config", "catalog")
+        words: dict[str, Any] = {
+            name: self._given(name) for name in ("kind", *(name.replace("-", "_") for name, _ in _OPTIONS))
         }
-        adapter = self._given("read_back")
-        subject = subject_of(
-            self.name,
-            config=documents.read_config(self._given("config")) or {},
-            read_back=read_back(adapter) if adapter else None,
-            **configs,
+        words["previous"] = shlex.split(words["previous"] or "")
+        subject = subject_given(
+            self.name, words, read=documents.read_object, read_bytes=documents.read_bytes, ask=_portal.run
         )
-        report = run(subject, rules=self._given("rules"))
+        chosen = [item.name for item in self.session.items if item.parent is self]  # without what -k leaves out
+        report = run(subject, rules=",".join(chosen))
         report.against(documents.read_baseline(self._given("baseline")))
         return report
 
@@ -137,7 +154,7 @@ class RuleItem(pytest.Item):
 
     def reportinfo(self) -> tuple[str, int | None, str]:
         """Name the rule."""
-        return "conformance", None, self.name
+        return "conformance", None, f"rule {self.name}"  # by its id alone, pytest would divide it at the dot
 
 
 class RuleBroken(AssertionError):  # noqa: N818 - what pytest shows of it is its text

@@ -89,6 +89,8 @@ async def _one(bench: Bench, case: Case, send: Any) -> None:
         result = Result(case=case, status="skip", reason=str(reason))
     except PyAirbyteError as error:
         result = Result(case=case, status="skip", reason=f"the suite could not run it: {error.get_message()}")
+    except Exception as error:  # noqa: BLE001 - the top of a task: what a connector wrote must not end the other cases
+        result = judged(case, [_not_judged(error)], [], 0.0)
 
     result.seconds = time.monotonic() - started
     await send.send(masked(result, bench.lab.masker))
@@ -228,8 +230,11 @@ def _checked(check: Check, given: Given) -> list[Finding]:
     except (NotApplicableError, PyAirbyteError):
         raise
     except Exception as error:  # noqa: BLE001 - the top of a thread: a schema may raise anything when it is used
-        message = f"what it wrote cannot be judged: {type(error).__name__}: {error}"
-        return [Finding(message=message, run=given.runs[-1] if given.runs else None)]
+        return [_not_judged(error, given.runs[-1] if given.runs else None)]
+
+
+def _not_judged(error: Exception, run: Transcript | None = None) -> Finding:
+    return Finding(message=f"what it wrote cannot be judged: {type(error).__name__}: {error}", run=run)
 
 
 def _check_ended(runs: Sequence[Transcript]) -> None:

@@ -76,7 +76,7 @@ def subject_of(connector: str, *, kind: Kind | None = None, **given: Any) -> Sub
     from airbyte_exec.executors import parse_connector_string, resolve_executor
 
     ref = parse_connector_string(connector)
-    found = kind or next((each for each in ("source", "destination") if ref.name.startswith(f"{each}-")), None)
+    found = kind or _kind_of_name(ref.name)
     if found is None:
         raise PyAirbyteInputError(
             message=f"{ref.name!r} does not say whether it is a source or a destination.",
@@ -86,4 +86,19 @@ def subject_of(connector: str, *, kind: Kind | None = None, **given: Any) -> Sub
 
     how = given.pop("how", {})
     executor = resolve_executor(ref.name, **ref.kwargs, **how)
-    return Subject(executor=executor, kind="source" if found == "source" else "destination", **given)
+    return Subject(executor=executor, kind=found, **given)
+
+
+def kind_of(connector: str) -> Kind | None:
+    """Return what the name in a connector string says it is; None where it does not tell, or the string names none."""
+    from airbyte_exec.exceptions import PyAirbyteInputError
+    from airbyte_exec.executors import parse_connector_string
+
+    try:
+        return _kind_of_name(parse_connector_string(connector).name)
+    except PyAirbyteInputError:
+        return None
+
+
+def _kind_of_name(name: str) -> Kind | None:
+    return "source" if name.startswith("source-") else "destination" if name.startswith("destination-") else None

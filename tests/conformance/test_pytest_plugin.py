@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mini import SOURCE_MINI, source_config
 
+ORDERS = Path(__file__).parents[2] / "examples" / "source-orders"
+
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", f"--rootdir={folder}", *arguments]
@@ -35,6 +37,36 @@ def test_each_rule_is_a_test_by_its_id_and_a_broken_one_fails_with_its_evidence(
     assert "FAILED conformance::read.counts" in done.stdout
     assert "it counts 101 records, and 100 came" in done.stdout
     assert '"sourceStats":{"recordCount":101.0}' in done.stdout
+
+
+def test_all_that_the_command_line_takes_can_be_given(tmp_path: Path) -> None:
+    program = tmp_path / "destination-tests" / "source-orders"
+    program.parent.mkdir()
+    program.symlink_to(ORDERS)  # a source, whatever the folder is called
+    records = tmp_path / "expected.jsonl"
+    records.write_text('{"stream": "customers", "data": {"id": 99}}\n', encoding="utf-8")
+    done = run_pytest(
+        tmp_path,
+        "-v",
+        f"--airbyte-connector=path:{program}",
+        "--airbyte-rules=*.compatible,read.expected-records,read.answer",
+        f"--airbyte-expected-records={records}",
+        f"--airbyte-previous=path:{program}",
+    )
+    assert "collected 4 items" in done.stdout, done.stdout + done.stderr
+    assert "conformance::spec.compatible PASSED" in done.stdout
+    assert "conformance::discovery.compatible PASSED" in done.stdout
+    assert "FAILED conformance::read.expected-records" in done.stdout
+    assert "expected and not there: [99]" in done.stdout
+
+
+def test_only_the_rules_that_are_chosen_are_tried(tmp_path: Path) -> None:
+    config = config_file(tmp_path, path=str(tmp_path / "calls"))
+    done = run_pytest(
+        tmp_path, f"--airbyte-connector=path:{SOURCE_MINI}", f"--airbyte-config={config}", "-k", "check-good"
+    )
+    assert "1 passed" in done.stdout, done.stdout
+    assert {path.name.partition("-")[0] for path in (tmp_path / "calls").iterdir()} == {"check"}
 
 
 def test_a_known_failure_passes_and_a_stale_one_fails(tmp_path: Path) -> None:
@@ -69,6 +101,16 @@ def test_a_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "nowhere.json cannot be read as JSON or YAML" in done.stdout
+
+
+def test_a_name_that_does_not_tell_its_kind_fails_each_rule_unless_it_is_given(tmp_path: Path) -> None:
+    program = tmp_path / "orders"
+    program.symlink_to(ORDERS)
+    options = (f"--airbyte-connector=path:{program}", "--airbyte-rules=spec.answer")
+    done = run_pytest(tmp_path, *options)
+    assert "does not say whether it is a source or a destination" in done.stdout
+    assert "1 failed" in done.stdout
+    assert "1 passed" in run_pytest(tmp_path, *options, "--airbyte-kind=source").stdout
 
 
 def test_without_a_connector_nothing_of_it_is_seen(tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""What an author gives beside a connector, in words: read, and checked, before any rule is tried."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from airbyte_exec.conformance.documents import part_of, previous_of
+from airbyte_exec.conformance.lab import Job, Lab
+from airbyte_exec.conformance.readback import ReadBack, read_back
+from airbyte_exec.conformance.runner import PRELUDE_LIMIT
+from airbyte_exec.conformance.subject import Subject, subject_of
+from airbyte_exec.exceptions import PyAirbyteInputError
+
+ReadConfig = Callable[[str, str], dict[str, Any]]
+ReadBytes = Callable[[str, str], bytes]
+Ask = Callable[[Callable[[], Awaitable[dict[str, Any]]]], dict[str, Any]]
+_FILES = (".json", ".yaml", ".yml", ".jsonl")
+
+
+def subject_given(
+    connector: str, words: Mapping[str, Any], *, read: ReadConfig, read_bytes: ReadBytes, ask: Ask, **how: Any
+) -> Subject:
+    """Return the subject.
+
+    Parameters:
+        connector: a connector string.
+        words: the values of the options by their names, such as `bad_config`; None or empty for what is not given.
+        read: reads a config; it is told the option, for errors.
+        read_bytes: reads a file, likewise.
+        ask: runs what asks an earlier version of the connector.
+        how: how a connector is installed or run; see `airbyte_exec.executors.resolve_executor`.
+
+    Raises:
+        PyAirbyteInputError: something of it cannot be read, or is not what it should be.
+        AirbyteConnectorError: the connector is not there, or cannot be installed.
+    """
+
+    def document(name: str) -> dict[str, Any] | None:
+        text = words.get(name)
+        return read(text, f"--{name.replace('_', '-')}") if text else None
+
+    config = document("config") or {}
+    catalog, spec, records = document("catalog"), document("spec"), words.get("expected_records")
+    adapter = words.get("read_back")
+    rows = read_back(adapter, namespace=words.get("default_namespace") or "") if adapter else None
+    given = {
+        "bad_config": document("bad_config"),
+        "fault_config": document("fault_config"),
+        "catalog": None if catalog is None else part_of(catalog, "configured_catalog", "--catalog"),
+        "stored_spec": None if spec is None else part_of(spec, "spec", "--spec"),
+        "metadata": document("metadata"),
+        "expected_records": _records(read_bytes(records, "--expected-records")) if records else (),
+        "empty_streams": _names(words.get("empty_streams")),
+        "ignored_fields": _names(words.get("ignored_fields")),
+        "threshold_days": float(words.get("threshold_days") or 0.0),
+    }
+    subject = subject_of(connector, kind=words.get("kind"), config=config, how=how, **given)
+    previous: dict[str, Any] = {}
+    for text in words.get("previous") or ():
+        previous.update(_previous(text, subject, read, ask, how))
+
+    return replace(subject, previous=previous, read_back=rows or _own_read_back(subject))
+
+
+def _names(text: str | None) -> frozenset[str]:
+    return frozenset(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _records(content: bytes) -> tuple[dict[str, Any], ...]:
+    try:
+        found = [json.loads(line) for line in content.splitlines() if line.strip()]
+        plain = [each.get("record", each) for each in found]
+        if not all(isinstance(each["stream"], str) and isinstance(each["data"], dict) for each in plain):
+            raise TypeError
+
+        return tuple(
+            {"stream": each["stream"], "namespace": each.get("namespace"), "data": each["data"]} for each in plain
+        )
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise PyAirbyteInputError(
+            message='--expected-records must be JSON lines: {"stream": …, "data": {…}}, or RECORD messages.'
+        ) from None
+
+
+def _previous(text: str, subject: Subject, read: ReadConfig, ask: Ask, how: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec, the catalog, or both, of the version before."""
+    if text.startswith("{") or Path(text).is_file() or text.endswith(_FILES):
+        return previous_of(read(text, "--previous"), "--previous")
+
+    found = ask(lambda: _asked(text, subject, how))
+    if not found:
+        raise PyAirbyteInputError(message=f"--previous: {text} gives neither a SPEC nor a CATALOG.")
+
+    return found
+
+
+async def _asked(text: str, subject: Subject, how: Mapping[str, Any]) -> dict[str, Any]:
+    lab = Lab(subject_of(text, kind=subject.kind, config=subject.config, how=dict(how)))
+    found: dict[str, Any] = {}
+    for line in (await lab.run(Job(command="spec"))).of("SPEC"):
+        found["spec"] = line.body
+
+    if subject.kind == "source":
+        job = Job(command="discover", config=subject.config, time_limit=PRELUDE_LIMIT)
+        for line in (await lab.run(job)).of("CATALOG"):
+            found["catalog"] = line.body
+
+    return found
+
+
+def _own_read_back(subject: Subject) -> ReadBack | None:
+    """Return how the rows of our own destination are read, which its config tells; None for any other."""
+    path = subject.config.get("path")
+    if subject.name != "destination-local" or not isinstance(path, str):
+        return None
+
+    kind, schema = subject.config.get("format", "duckdb"), subject.config.get("schema", "")
+    if kind == "duckdb":
+        return read_back(f"duckdb:///{path}", namespace=schema or "main")
+
+    return read_back(f"files:{path}/{{namespace}}/{{stream}}/*.{kind}", namespace=schema)

@@ -1,0 +1,72 @@
+"""What an author gives beside a connector is read and checked before anything is run: else it is wrong usage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from mini import SOURCE_MINI, source_config
+
+from airbyte_exec.cli import main
+from airbyte_exec.conformance import Subject, load_cases, run, subject_of
+
+ORDERS = Path(__file__).parents[2] / "examples" / "source-orders"
+STREAM = {"name": "customers", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
+SPEC = {"connectionSpecification": {"type": "object", "properties": {"gone": {"type": "string"}}}}
+
+
+def verdict(*options: str) -> int:
+    return main(["conformance", f"path:{ORDERS}", "--config", "{}", "-q", *options])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--catalog", "{}"),
+        ("--catalog", json.dumps({"streams": 5})),
+        ("--catalog", json.dumps({"streams": [STREAM]})),
+        ("--spec", "{}"),
+        ("--previous", "{}"),
+        ("--previous", json.dumps({"streams": [{"x": 1}]})),
+        ("--previous", "nowhere.json"),
+        ("--previous", "path:/bin/true"),
+        ("--at-once", "0"),
+    ],
+)
+def test_what_is_not_what_it_should_be_is_wrong_usage(options: tuple[str, str]) -> None:
+    assert verdict("--rules", "SP1", *options) == 2
+
+
+def test_expected_records_must_be_records(tmp_path: Path) -> None:
+    path = tmp_path / "expected.jsonl"
+    path.write_text('{"stream": "customers", "data": [1]}\n', encoding="utf-8")
+    assert verdict("--rules", "SP1", "--expected-records", str(path)) == 2
+
+
+@pytest.mark.parametrize("wrapped", [SPEC, {"type": "SPEC", "spec": SPEC}, {"status": "succeeded", "result": SPEC}])
+def test_a_spec_is_taken_plain_as_a_message_and_as_the_command_line_prints_it(
+    wrapped: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert verdict("--rules", "SP15", "--previous", json.dumps(wrapped)) == 1
+    assert "gone: it is gone" in capfd.readouterr().out
+    assert verdict("--rules", "SP3", "--spec", json.dumps(wrapped)) == 1
+    assert "type is not what the stored spec says" not in capfd.readouterr().out
+
+
+def test_an_earlier_version_is_asked_and_is_of_the_same_kind(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    earlier = tmp_path / "orders-0.9"
+    earlier.write_text(ORDERS.read_text(encoding="utf-8").replace('"customer_id"', '"client_id"'), encoding="utf-8")
+    earlier.chmod(0o755)
+    assert verdict("--rules", "*.compatible", "--previous", f"path:{earlier}") == 1
+    said = capfd.readouterr().out
+    assert "client_id" in said
+    assert "1 pass, 1 fail" in said
+
+
+def test_what_the_suite_cannot_judge_breaks_its_rule_and_not_the_others() -> None:
+    subject: Subject = subject_of(f"path:{SOURCE_MINI}", config=source_config(), catalog={"streams": [{}]})
+    report = run(subject, rules="read.*,SP1")
+    assert len(report.results) == 1 + len([c for c in load_cases() if c.group == "read" and not c.is_optional])
+    assert report.results[0].status == "pass"
+    assert "cannot be judged: KeyError" in report.broken[0].findings[0].message
