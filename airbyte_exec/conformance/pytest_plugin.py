@@ -69,7 +69,7 @@ class _Collector:
         suite = RuleSuite.from_parent(session, name=config.getoption("airbyte_connector"), nodeid="conformance")
         rules = suite.collect()
         items[:] = [*items, *rules]
-        counted = pytest.CollectReport(nodeid=suite.nodeid, outcome="passed", longrepr=None, result=rules)
+        counted = pytest.CollectReport(nodeid=suite.nodeid, outcome="passed", longrepr=None, result=[*rules])
         session.ihook.pytest_collectreport(report=counted)
         yield
 

@@ -12,7 +12,7 @@ from airbyte_exec.conformance.transcript import Line, Transcript
 from airbyte_exec.secrets.masking import Masker
 
 Status = Literal["pass", "fail", "warn", "info", "skip", "known"]
-_STATUS_OF: dict[str, Status] = {"error": "fail", "warning": "warn", "info": "info"}
+STATUS_OF: dict[str, Status] = {"error": "fail", "warning": "warn", "info": "info"}
 _LINE_SHOWN = 600  # characters of a line in the evidence
 
 
@@ -88,7 +88,7 @@ def shown(line: Line) -> str:
 
 def judged(case: Case, findings: Sequence[Finding], runs: Sequence[Transcript], seconds: float) -> Result:
     """Return the result of a case that was run."""
-    status = _STATUS_OF[case.severity] if findings else "pass"
+    status = STATUS_OF[case.severity] if findings else "pass"
     return Result(case=case, status=status, findings=findings, runs=runs, seconds=seconds)
 
 

@@ -39,12 +39,26 @@ def test_junit_has_a_test_for_each_rule(report: Report) -> None:
     assert failure.get("type") == "RD10"
     assert "<script>" in (failure.text or "")
     assert len(list(root.iter("skipped"))) == report.counts["skip"]
+    for element in (root, *root):
+        for name, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped"), ("errors", "error")):
+            assert element.get(name) == str(len(list(element.iter(tag))))
 
 
 def test_sarif_names_each_rule_and_each_breach(report: Report) -> None:
     (found,) = json.loads(reports.render(report, "sarif"))["runs"]
     assert {rule["id"] for rule in found["tool"]["driver"]["rules"]} == {result.case.id for result in report.results}
     assert {(result["ruleId"], result["level"]) for result in found["results"]} == {("read.lines", "error")}
+    (result,) = found["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "source-mini"
+    assert "<script>" in result["message"]["text"]
+    assert "suppressions" not in result
+
+
+def test_sarif_holds_what_is_known_as_suppressed(report: Report) -> None:
+    again = replace(report, results=[replace(result) for result in report.results])
+    again.against(["read.lines"])
+    (found,) = json.loads(reports.render(again, "sarif"))["runs"]
+    assert [result["suppressions"][0]["kind"] for result in found["results"]] == ["external"]
 
 
 def test_an_annotation_is_one_line_whatever_the_evidence_holds(report: Report) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from airbyte_exec.conformance.reports.junit import evidence
-from airbyte_exec.conformance.results import Report, Result
+from airbyte_exec.conformance.results import STATUS_OF, Report, Result, shown
 from airbyte_exec.conformance.rules import explained
 from airbyte_exec.logs import visible
 
@@ -18,7 +19,7 @@ def sarif(report: Report) -> str:
     """Return SARIF 2.1.0."""
     from airbyte_exec.version import get_version
 
-    broken = [result for result in report.results if result.status in _LEVELS]
+    broken = [result for result in report.results if result.findings]
     driver = {
         "name": "airbyte-exec conformance",
         "version": get_version(),
@@ -41,18 +42,23 @@ def _rule(result: Result) -> dict[str, Any]:
         "shortDescription": {"text": case.title},
         "fullDescription": {"text": f"{case.why} ({case.source})"},
         "help": {"text": explained(case)},
-        "defaultConfiguration": {"level": _LEVELS[{"error": "fail", "warning": "warn", "info": "info"}[case.severity]]},
+        "defaultConfiguration": {"level": _LEVELS[STATUS_OF[case.severity]]},
     }
 
 
 def _found(report: Report, result: Result) -> list[dict[str, Any]]:
-    place = {"logicalLocations": [{"name": report.connector, "kind": "module"}]}
+    # Code scanning takes no result without a file: the connector stands for it.
+    file = {"artifactLocation": {"uri": quote(report.connector)}, "region": {"startLine": 1}}
+    place = {"physicalLocation": file, "logicalLocations": [{"name": report.connector, "kind": "module"}]}
+    known = {"suppressions": [{"kind": "external", "justification": "known"}]} if result.status == "known" else {}
     return [
         {
             "ruleId": result.case.id,
-            "level": _LEVELS[result.status],
-            "message": {"text": finding.message},
+            "level": _LEVELS[STATUS_OF[result.case.severity]],
+            "message": {"text": "\n".join([finding.message, *(shown(line) for line in finding.lines)])},
             "locations": [place],
+            "partialFingerprints": {"rule/v1": f"{report.connector}:{result.case.id}"},
+            **known,
         }
         for finding in result.findings
     ]

@@ -35,6 +35,9 @@ def render(report: Report) -> str:
     if report.stale:
         _stale(root, report)
 
+    for name in ("tests", "failures", "skipped", "errors"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode")
 
