@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_exec.conformance.documents import part_of, previous_of
-from airbyte_exec.conformance.lab import Job, Lab
+from airbyte_exec.conformance.jobs import Job
+from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.readback import ReadBack, read_back
 from airbyte_exec.conformance.runner import PRELUDE_LIMIT
 from airbyte_exec.conformance.subject import Subject, subject_of

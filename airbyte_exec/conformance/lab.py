@@ -6,13 +6,13 @@ flood, crash, lie), the answer is a transcript within a bounded time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -23,6 +23,8 @@ from airbyte_exec._connector.limits import TimeLimits
 from airbyte_exec._connector.opening import PreparedSession, prepare_session
 from airbyte_exec._connector.options import SessionOptions
 from airbyte_exec._process import Child, ExitStatusLost, StdinClosed
+from airbyte_exec.conformance.checks import NotApplicableError
+from airbyte_exec.conformance.jobs import Job, Send, argv_of, files_of, inputs_of
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript, read_line
 from airbyte_exec.secrets.masking import Masker
@@ -32,53 +34,8 @@ FLOOD_LINES = 1_000_000
 FLOOD_KEPT = 1_000  # lines of what was too much: no rule but that one is judged by it, and it may be gigabytes
 EXIT_LIMIT = 15.0  # seconds between the end of stdout and the exit; the platform waits for ten
 ECHO_LIMIT = 20.0  # seconds that a scenario waits for the echo of a state
+HANGS_TAKEN = 3  # times that a command may hang before it is not tried any more: each costs minutes
 STOP_LIMITS = TimeLimits(stop=2.0, drain=2.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Send:
-    """One step of what is written to a destination: lines, then perhaps a wait, then perhaps a kill.
-
-    Parameters:
-        lines: what is written, with newlines.
-        echoes: how many states must have come back before the next step.
-        kill: kill the destination, with no end of input.
-    """
-
-    lines: bytes = b""
-    echoes: int = 0
-    kill: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One command to be run.
-
-    Parameters:
-        command: such as `read`.
-        config: the config as the user gave it; None for `spec`.
-        catalog: the configured catalog.
-        state: the states to go on from.
-        send: what is written to its stdin.
-        time_limit: seconds for all of it.
-        turn: tells apart runs that are alike and must each be run.
-        after: seconds to wait before the start.
-    """
-
-    command: str
-    config: Mapping[str, Any] | None = field(default=None, repr=False)
-    catalog: Mapping[str, Any] | None = None
-    state: Sequence[Any] | None = None
-    send: tuple[Send, ...] = ()
-    time_limit: float = 60.0
-    turn: int = 0
-    after: float = 0.0
-
-    @property
-    def digest(self) -> str:
-        """Equal for commands that get the same input."""
-        parts = [self.command, self.config, self.catalog, self.state, self.turn, repr(self.send)]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class Lab:
@@ -97,9 +54,15 @@ class Lab:
         self._stores = anyio.Lock()  # a destination may let one sync at a time write to a place
         self._done: dict[str, Transcript] = {}
         self._locks: dict[str, anyio.Lock] = {}
+        self._hung: Counter[str] = Counter()
+        self._ended: set[str] = set()  # the commands that came to their end at least once
 
     async def run(self, job: Job) -> Transcript:
-        """Return the transcript of a command; it is run once."""
+        """Return the transcript of a command; it is run once.
+
+        Raises:
+            NotApplicableError: the command has done nothing but hang, again and again.
+        """
         async with self._locks.setdefault(job.digest, anyio.Lock()):
             if job.digest not in self._done:
                 self._done[job.digest] = await self._run_in_turn(job)
@@ -121,7 +84,17 @@ class Lab:
             await anyio.sleep(job.after)  # only the clock can tell two reads apart that must be apart in time
 
         async with self._children:
-            return await self._run(job)
+            if self._hung[job.command] >= HANGS_TAKEN and job.command not in self._ended:
+                raise NotApplicableError(f"`{job.command}` never came to its end, {HANGS_TAKEN} times")
+
+            transcript = await self._run(job)
+
+        if transcript.stop == "timeout":
+            self._hung[job.command] += 1
+        else:
+            self._ended.add(job.command)
+
+        return transcript
 
     async def _run(self, job: Job) -> Transcript:
         resolved = resolve_config(job.config or {}, self.spec)
@@ -149,9 +122,9 @@ class Lab:
         watch.end()
         transcript = watch.transcript
         transcript.seconds = time.monotonic() - started
-        transcript.argv = _argv(self.subject, job)
-        transcript.inputs = _inputs(job, resolved.masker)
-        transcript.files = _files(job, resolved.config)
+        transcript.argv = argv_of(self.subject, job)
+        transcript.inputs = inputs_of(job, resolved.masker)
+        transcript.files = files_of(job, resolved.config)
         return transcript
 
 
@@ -268,33 +241,3 @@ async def _ignore(config: dict[str, Any]) -> None:
 
 def _bytes(document: Any) -> bytes | None:
     return None if document is None else json.dumps(document).encode()
-
-
-def _argv(subject: Subject, job: Job) -> tuple[str, ...]:
-    """Return a command that repeats the run by hand; the files are shown beside it."""
-    files = [name for name in ("config", "catalog", "state") if getattr(job, name) is not None]
-    tail = [part for name in files for part in (f"--{name}", f"{name}.json")]
-    return (*_program(subject, job.command, bool(files)), job.command, *tail)
-
-
-def _program(subject: Subject, command: str, has_files: bool) -> tuple[str, ...]:
-    image = getattr(subject.executor, "image", None)
-    if image is not None:
-        mount = ("-v", ".:/work", "-w", "/work") if has_files else ()
-        return ("docker", "run", "--rm", *(("-i",) if command == "write" else ()), *mount, str(image))
-
-    try:
-        return subject.executor.launch().argv
-    except exc.PyAirbyteError:
-        return (subject.name,)
-
-
-def _inputs(job: Job, masker: Masker) -> dict[str, str]:
-    given = {"config": job.config, "catalog": job.catalog, "state": job.state}
-    return {name: masker.mask(json.dumps(value)) for name, value in given.items() if value is not None}
-
-
-def _files(job: Job, config: Mapping[str, Any]) -> dict[str, bytes]:
-    given = {"config": None if job.config is None else config, "catalog": job.catalog, "state": job.state}
-    files = {f"{name}.json": json.dumps(value, indent=2).encode() for name, value in given.items() if value is not None}
-    return {**files, "stdin.jsonl": b"".join(step.lines for step in job.send)} if job.command == "write" else files

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airbyte_exec.conformance.lab import Send
+from airbyte_exec.conformance.jobs import Send
 from airbyte_exec.conformance.transcript import Key
 
 _FIELDS = {"id": {"type": "integer"}, "name": {"type": ["null", "string"]}}

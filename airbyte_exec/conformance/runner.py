@@ -17,7 +17,8 @@ from airbyte_exec._process import kept_guardian
 from airbyte_exec.conformance import expectations, images, inputs, scenario
 from airbyte_exec.conformance.cases import Case, load_cases, select
 from airbyte_exec.conformance.checks import Check, Given, NotApplicableError, all_checks
-from airbyte_exec.conformance.lab import Job, Lab
+from airbyte_exec.conformance.jobs import Job
+from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.results import Finding, Report, Result, judged, masked
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript

@@ -11,7 +11,8 @@ import anyio
 
 from airbyte_exec.conformance import expectations, inputs
 from airbyte_exec.conformance.checks import Given, NotApplicableError, destination
-from airbyte_exec.conformance.lab import Job, Lab
+from airbyte_exec.conformance.jobs import Job
+from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.messages import Names, Sync, make_sync
 from airbyte_exec.conformance.readback import PLACE, ReadBack, placed
 from airbyte_exec.conformance.results import Finding, Result, judged

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import anyio
 import pytest
-from mini import SOURCE_MINI, source_config, step, stream
+from mini import DESTINATION_MINI, SOURCE_MINI, source_config, step, stream
 
 from airbyte_exec.conformance import Report, Subject, load_cases, run, subject_of
 from airbyte_exec.conformance import lab as lab_module
-from airbyte_exec.conformance.lab import Job, Lab
+from airbyte_exec.conformance.jobs import Job
+from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.runner import stream as stream_results
 
 
@@ -50,6 +51,16 @@ def test_a_connector_that_hangs_when_it_goes_on_is_told_how_long_it_had() -> Non
     config = source_config(streams=streams, script={"read": [step("hang", when="with_state")]}, emitted_at="now")
     found = findings(subject_of(f"path:{SOURCE_MINI}", config=config), "IN4", time_limit=2.5)
     assert set(found["IN4"]) == {"it cannot go on from its own state: `read` did not end within 2.5 s"}
+
+
+def test_a_destination_that_only_hangs_is_not_tried_for_an_hour() -> None:
+    config = {"script": {"write": [step("hang")]}}
+    found = findings(
+        subject_of(f"path:{DESTINATION_MINI}", config=config), "DE3", "DE5", "DE18", "DE19", time_limit=0.5
+    )
+    hung = [messages for messages in found.values() if messages == ["`write` did not end within 0.5 s"]]
+    assert len(hung) == lab_module.HANGS_TAKEN
+    assert [] in found.values()
 
 
 def test_a_connector_that_floods_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

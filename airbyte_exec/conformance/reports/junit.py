@@ -75,7 +75,7 @@ def evidence(result: Result) -> str:
         lines.append(f"- {finding.message}")
         lines += [f"    {line.number}: {shown(line)}" for line in finding.lines]
 
-    lines += [f"by hand: {run.by_hand}" for run in result.runs[-1:]]
+    lines += [f"by hand: {command}" for command in dict.fromkeys(run.by_hand for run in result.runs)]
     return "\n".join(lines)
 
 

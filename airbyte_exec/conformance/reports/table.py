@@ -52,5 +52,5 @@ def _evidence(result: Result) -> Iterator[str]:
     if len(result.findings) > _FINDINGS:
         yield f"  - and {len(result.findings) - _FINDINGS} more"
 
-    if result.runs:
-        yield f"  by hand: {result.runs[-1].by_hand}"
+    for command in dict.fromkeys(run.by_hand for run in result.runs):
+        yield f"  by hand: {command}"
