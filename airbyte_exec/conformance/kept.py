@@ -26,11 +26,14 @@ def keep(report: Report, folder: Path) -> None:
 
 
 def _keep(run: Transcript, folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.chmod(0o700)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)  # behind the door above; the user of an image, where this is mounted, is another
     said = {"stdout.jsonl": b"".join(line.raw + b"\n" for line in run.lines), "stderr": "\n".join(run.stderr).encode()}
     for name, content in {**run.files, **said}.items():
         (folder / name).write_bytes(content)
+        (folder / name).chmod(0o644)
 
     if run.folder is None:
         run.folder = folder.resolve()

@@ -168,7 +168,8 @@ def test_what_is_kept_repeats_a_broken_run_and_is_its_owners_alone(tmp_path: Pat
     (result,) = (each for each in json.loads(written.read_text(encoding="utf-8"))["results"] if each["findings"])
     folder = kept / "read.counts" / "1-read"
     assert list(kept.iterdir()) == [kept / "read.counts"]
-    assert folder.stat().st_mode & 0o077 == 0
+    assert folder.parent.stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & (folder / "config.json").stat().st_mode & 0o044 == 0o044, "an image cannot read it"
     assert "s3cr3t-key" in (folder / "config.json").read_text(encoding="utf-8")
     again = subprocess.run(result["commands"][0], shell=True, capture_output=True, check=True, timeout=60)
     assert again.stdout == (folder / "stdout.jsonl").read_bytes()
