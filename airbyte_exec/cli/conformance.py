@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,8 +99,11 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     if args.keep:
         Path(args.keep).expanduser().mkdir(parents=True, exist_ok=True)  # not after minutes that it cannot be
 
+    chosen = [case for case in select(load_cases(), args.rules) if subject.kind in case.kinds]
+    done = count(1)
+
     def told(result: Result) -> None:
-        output.say(f"{result.status:5} {result.case.id} ({result.seconds:.1f} s)")
+        output.say(f"[{next(done)}/{len(chosen)}] {result.status:5} {result.case.id} ({result.seconds:.1f} s)")
 
     async def work() -> Report:
         return await run_all(subject, rules=args.rules, at_once=args.at_once, told=told)
