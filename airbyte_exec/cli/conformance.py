@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     """Run the suite, print its report, and tell by the exit code whether all rules are kept."""
-    from airbyte_exec.conformance import load_cases, reports, run_all, select
+    from airbyte_exec.conformance import load_cases, run_all, select
     from airbyte_exec.conformance.documents import read_baseline
     from airbyte_exec.conformance.kept import keep
 
@@ -113,6 +113,13 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
     if args.keep:
         keep(report, Path(args.keep).expanduser())
 
+    _show(report, files, args, output)
+    return report.exit_code
+
+
+def _show(report: Report, files: list[tuple[str, Path]], args: argparse.Namespace, output: Output) -> None:
+    from airbyte_exec.conformance import reports
+
     for kind, path in files:
         path.write_text(reports.render(report, kind), encoding="utf-8", errors="backslashreplace")
 
@@ -120,8 +127,6 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
         output.succeed(report.as_dict())
     else:
         output.text(reports.render(report, args.format))
-
-    return report.exit_code
 
 
 def _rules(args: argparse.Namespace) -> str:

@@ -40,15 +40,27 @@ def subject_given(
         AirbyteConnectorError: the connector is not there, or cannot be installed.
     """
 
+    adapter = words.get("read_back")
+    rows = read_back(adapter, namespace=words.get("default_namespace") or "") if adapter else None
+    given = _given(words, read, read_bytes)
+    subject = subject_of(connector, kind=words.get("kind"), how=how, **given)
+    previous: dict[str, Any] = {}
+    for text in words.get("previous") or ():
+        previous.update(_previous(text, subject, read, ask, how))
+
+    return replace(subject, previous=previous, read_back=rows or _own_read_back(subject))
+
+
+def _given(words: Mapping[str, Any], read: ReadConfig, read_bytes: ReadBytes) -> dict[str, Any]:
+    """Return the fields of the subject that are documents, names and numbers."""
+
     def document(name: str) -> dict[str, Any] | None:
         text = words.get(name)
         return read(text, f"--{name.replace('_', '-')}") if text else None
 
-    config = document("config") or {}
     catalog, spec, records = document("catalog"), document("spec"), words.get("expected_records")
-    adapter = words.get("read_back")
-    rows = read_back(adapter, namespace=words.get("default_namespace") or "") if adapter else None
-    given = {
+    return {
+        "config": document("config") or {},
         "bad_config": document("bad_config"),
         "fault_config": document("fault_config"),
         "catalog": None if catalog is None else part_of(catalog, "configured_catalog", "--catalog"),
@@ -57,14 +69,15 @@ def subject_given(
         "expected_records": _records(read_bytes(records, "--expected-records")) if records else (),
         "empty_streams": _names(words.get("empty_streams")),
         "ignored_fields": _names(words.get("ignored_fields")),
-        "threshold_days": float(words.get("threshold_days") or 0.0),
+        "threshold_days": _days(words.get("threshold_days")),
     }
-    subject = subject_of(connector, kind=words.get("kind"), config=config, how=how, **given)
-    previous: dict[str, Any] = {}
-    for text in words.get("previous") or ():
-        previous.update(_previous(text, subject, read, ask, how))
 
-    return replace(subject, previous=previous, read_back=rows or _own_read_back(subject))
+
+def _days(text: str | float | None) -> float:
+    try:
+        return float(text or 0.0)
+    except ValueError:
+        raise PyAirbyteInputError(message=f"--threshold-days: {text!r} is no number.") from None
 
 
 def _names(text: str | None) -> frozenset[str]:
