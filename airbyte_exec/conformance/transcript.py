@@ -59,7 +59,13 @@ _BODIES = {
     "CONTROL": "control",
     "DESTINATION_CATALOG": "destination_catalog",
 }
+_MOST_DIGITS = 4_000
 _LEVELS = ("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE")
+
+
+def _whole(digits: str) -> int:
+    """Return a whole number; of one with more digits than Python reads or writes, its beginning: `raw` has the rest."""
+    return int(digits[:_MOST_DIGITS])
 
 
 def read_line(number: int, raw: bytes, at: float) -> Line | None:
@@ -68,7 +74,7 @@ def read_line(number: int, raw: bytes, at: float) -> Line | None:
         return None
 
     try:
-        value = json.loads(raw.decode("utf-8"))
+        value = json.loads(raw.decode("utf-8"), parse_int=_whole)
     except UnicodeDecodeError:
         return Line(number=number, raw=raw, at=at, message=None, problem="it is not UTF-8")
     except (ValueError, RecursionError) as error:

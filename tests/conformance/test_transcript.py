@@ -26,6 +26,13 @@ def test_what_is_no_message_is_a_log_of_the_level_info() -> None:
     assert [line.number for line in run.strays] == [1, 3, 4]
 
 
+def test_a_number_of_any_length_is_a_number() -> None:
+    raw = b'{"type":"RECORD","record":{"stream":"a","data":{"n":%b},"emitted_at":1}}' % (b"7" * 5_000)
+    run = transcript(raw)
+    assert run.strays == []
+    assert [type(line.body["data"]["n"]) for line in run.records] == [int]
+
+
 def test_an_end_by_an_error_that_told_none_is_a_trace_error() -> None:
     run = transcript(exit_code=1, stderr=("Traceback …", "KeyError: 'x'"))
     (error,) = run.trace_errors
