@@ -11,7 +11,7 @@ STAMP := .venv/.made
 PYTHONS := 3.11 3.12 3.13
 # How many tests run at once.
 JOBS ?= 2
-# How many syncs are killed, and the seed of the first; with DOCKER=1 syncs of two containers.
+# How many syncs are killed, and the seed of the first; with DOCKER=1 syncs of containers, as for fault plans.
 NUMBER ?= $(if $(DOCKER),100,200)
 SEED ?= 1
 DOCKER ?=
@@ -78,8 +78,8 @@ bench: $(STAMP)  ## measure against the limits and against PyAirbyte: make bench
 kills: $(STAMP)  ## kill parts of syncs at random moments: make kills NUMBER=200 SEED=1; containers: DOCKER=1
 	@PYTHONPATH=tests:tests/crash $(BIN)/python tests/$(if $(DOCKER),docker_kills,crash/kills).py --number $(NUMBER) --seed $(SEED)
 
-chaos: $(STAMP)  ## run fault plans and check what must hold: make chaos N=1000 SEED=1
-	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/chaos.py --number $(N) --seed $(SEED) $(ARGS)
+chaos: $(STAMP)  ## run fault plans and check what must hold: make chaos N=1000 SEED=1; containers: DOCKER=1
+	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/chaos.py --number $(N) --seed $(SEED) $(if $(DOCKER),--docker --jobs 2) $(ARGS)
 
 chaos-bugs: $(STAMP)  ## put bugs into a clone, one at a time, and see that the fault plans find each
 	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/bugs.py --number $(N) --seed $(SEED) $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -78,6 +79,16 @@ class OwnEngine:
 
         self._process.wait()
 
+    def suspend(self) -> None:
+        """Stop dockerd where it stands: it answers nothing, and passes nothing on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let dockerd go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it. It is killed: an orderly end takes seconds, and nothing of it is kept."""
         if self._process is not None:
@@ -120,7 +131,7 @@ def _mounts(folder: Path) -> list[str]:
         return [line.split()[1] for line in table if line.split()[1].startswith(str(folder))]
 
 
-def _place() -> str:
+def place_of_engines() -> str:
     """Return a short path, since a socket's name has 107 bytes; in memory where there is room for two images."""
     memory = Path("/dev/shm")
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > NEEDED else "/tmp"
@@ -129,7 +140,7 @@ def _place() -> str:
 @contextmanager
 def own_engine(images: Iterable[str]) -> Iterator[OwnEngine]:
     """Yield an engine that has some images of the one of the environment."""
-    folder = Path(tempfile.mkdtemp(prefix="own-engine-", dir=_place()))
+    folder = Path(tempfile.mkdtemp(prefix="own-engine-", dir=place_of_engines()))
     engine = OwnEngine(folder)
     try:
         engine.start()

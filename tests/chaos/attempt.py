@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -13,10 +14,11 @@ import sys
 import tempfile
 import threading
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from containers import PAIR, RETURNED
 from faults import MAX_LINE
 from mini import DESTINATION_MINI, SOURCE_MINI
 from mishaps import let_fail
@@ -25,6 +27,8 @@ from plan import Fault, Plan
 import airbyte_exec as ab
 from airbyte_exec.destinations import Destination
 from airbyte_exec.exceptions import AirbyteConnectorError, PyAirbyteError
+from airbyte_exec.executors.docker import DockerExecutor, DockerOptions
+from airbyte_exec.executors.docker.engine import find_engine
 from airbyte_exec.executors.local import PathExecutor
 from airbyte_exec.sources import Source
 
@@ -38,6 +42,10 @@ SHORT = ab.TimeLimits(
 )  # fmt: skip
 """Where only a limit ends what goes wrong."""
 
+SHORT_OF_CONTAINERS = replace(SHORT, source_heartbeat=4, destination_write=4, destination_finish=4, exit=2)
+"""The start of a container is within the first wait."""
+
+THREAD_LIMIT = 5.0  # seconds in which a thread that is about to end has ended
 _PR_SET_PDEATHSIG = 1
 
 _SPEC = {
@@ -63,6 +71,7 @@ class Order:
         catalog: what the source discovers.
         source: its config.
         destination: its config.
+        docker: how containers are made; None where there are none.
     """
 
     plan: Plan
@@ -72,25 +81,43 @@ class Order:
     catalog: dict[str, Any] | None
     source: dict[str, Any]
     destination: dict[str, Any]
+    docker: dict[str, Any] | None = None
 
 
-class _Known(PathExecutor):
+class _Known:
     """A scripted connector whose spec and catalog are known, which saves two processes."""
 
-    def __init__(self, path: Path, catalog: dict[str, Any] | None = None) -> None:
-        super().__init__(path=path)
-        self._catalog = catalog
+    catalog: dict[str, Any] | None = None
 
     def known_spec(self) -> dict[str, Any]:
         return _SPEC
 
     def known_catalog(self, config: Any) -> dict[str, Any] | None:
         del config
-        return self._catalog
+        return self.catalog
+
+
+class _Local(_Known, PathExecutor):
+    pass
+
+
+class _Image(_Known, DockerExecutor):
+    pass
+
+
+def _executor(order: Order, side: str) -> Any:
+    if side in order.plan.containers:
+        assert order.docker is not None
+        found: Any = _Image(f"{side}-mini", PAIR[side], options=DockerOptions(**order.docker))
+    else:
+        found = _Local(path=SOURCE_MINI if side == "source" else DESTINATION_MINI)
+
+    found.catalog = order.catalog if side == "source" else None
+    return found
 
 
 def preload() -> None:
-    """Load what attempts load, before they are forked: the list is that of an attempt."""
+    """Load what attempts load, before they are forked: the list is that of an attempt, and what containers need."""
     import importlib
 
     from plan import Named, Round
@@ -137,7 +164,12 @@ def _move_in(folder: Path) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for name, value in (("TMPDIR", "temp"), ("AIRBYTE_PROJECT_DIR", "project"), ("AIRBYTE_LOGGING_ROOT", "logs")):
+    for name, value in (
+        ("TMPDIR", "temp"),
+        ("AIRBYTE_PROJECT_DIR", "project"),
+        ("AIRBYTE_LOGGING_ROOT", "logs"),
+        ("XDG_CACHE_HOME", "known"),
+    ):
         os.environ[name] = str(folder / value)
 
     tempfile.tempdir = str(folder / "temp")
@@ -153,11 +185,22 @@ def _measured(order: Order) -> dict[str, Any]:
     """Sync, and say what this process has more than before."""
     files, threads = _open_files(), threading.active_count()
     report = _run(order)
+    (order.folder / RETURNED).touch()  # an engine that was stopped goes on: who waits for it still has a moment to end
+    report["threads"] = _left_threads(threads)
+    _hang_up(order)
     left = _open_files() - files
     report["left"] = [f"{number}: {name}" for number, name in sorted(left)]
-    report["threads"] = _left_threads(threads)
     report["rows"] = _cache_rows(order) if order.plan.cached and report["outcome"] == "success" else None
     return report
+
+
+def _hang_up(order: Order) -> None:
+    """Close the connections that the SDK keeps, and those that were refused: it leaves these to the collector."""
+    if order.docker is not None:
+        if (sdk := find_engine(order.docker["engine"])._sdk) is not None:
+            sdk.close()
+
+        gc.collect()
 
 
 def _open_files() -> set[tuple[str, str]]:
@@ -173,7 +216,7 @@ def _left_threads(before: int) -> list[str]:
     """Return the threads that are more than before; one that is about to end is given a moment."""
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
-            thread.join(2)
+            thread.join(THREAD_LIMIT)
 
     return [thread.name for thread in threading.enumerate()][before:]
 
@@ -203,6 +246,7 @@ def _outcome(order: Order) -> dict[str, Any]:
             "kind": type(error).__name__,
             "connector": connector.connector_name if connector else None,
             "exit_code": connector.exit_code if connector else None,
+            "reason": (error.context or {}).get("reason"),
             "text": f"{error!s}\n{error!r}",
             "all_of_it": _all_of(error),
         }
@@ -222,8 +266,8 @@ def _all_of(error: BaseException) -> str:
 
 def _write(order: Order) -> Any:
     plan = order.plan
-    source = Source(_Known(SOURCE_MINI, order.catalog), "source-mini", order.source)
-    destination = Destination(_Known(DESTINATION_MINI), "destination-mini", order.destination)
+    source = Source(_executor(order, "source"), "source-mini", order.source)
+    destination = Destination(_executor(order, "destination"), "destination-mini", order.destination)
     cache = ab.DuckDBCache(db_path=order.folder / "cache.duckdb") if plan.cached else None
     try:
         return destination.write(
@@ -232,12 +276,19 @@ def _write(order: Order) -> Any:
             cache=cache if cache is not None else False,
             write_strategy=plan.strategy,
             check=False,
-            limits=SHORT if order.hangs else LONG,
+            limits=_limits(order),
             max_line=256 << 20 if any(fault.what == "line_of_200_mib" for fault in order.faults) else MAX_LINE,
         )
     finally:
         if cache is not None:
             cache.close()
+
+
+def _limits(order: Order) -> ab.TimeLimits:
+    if not order.hangs:
+        return LONG
+
+    return SHORT_OF_CONTAINERS if order.plan.containers else SHORT
 
 
 def _cache_rows(order: Order) -> dict[str, list[int]]:

@@ -12,15 +12,19 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
 from attempt import preload
 from checks import Checks
-from faults import KINDS
-from plan import STRATEGIES, Plan, draw
+from containers import Given, engines
+from faults import ENGINE_KINDS, KINDS
+from own_engine import why_no_own_engine
+from plan import STRATEGIES, Plan, draw, draw_with_containers
 from processes import become_foster_parent, cpu_seconds
 from stage import Stage
 
@@ -65,7 +69,9 @@ def _run_once(plan: Plan) -> Outcome:
     """Run a plan in a folder of its own, which stays only where something does not hold."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     outcome, before = Outcome(plan), cpu_seconds()
-    _run_through(Stage(plan, folder), outcome)
+    stage = Stage(plan, folder, _engine)
+    _run_through(stage, outcome)
+    stage.close()
     outcome.seconds = cpu_seconds() - before
     if not outcome.broken:
         shutil.rmtree(folder)
@@ -105,26 +111,36 @@ def minimised(outcome: Outcome) -> Plan:
     return plan
 
 
-def _of_seed(seed: int) -> Outcome:
-    return run_plan(draw(seed))
-
-
-def _of_text(text: str) -> Outcome:
-    return run_plan(Plan.from_json(text))
-
-
-def run_many(plans: Iterable[Any], *, jobs: int) -> Iterator[Outcome]:
-    """Run plans (JSON) or seeds (numbers) side by side."""
-    work = [(_of_text if isinstance(plan, str) else _of_seed, plan) for plan in plans]
+@contextmanager
+def workers(jobs: int, *, docker: bool) -> Iterator[Pool]:
+    """Yield processes that run plans, each with an engine where plans have containers."""
+    context = multiprocessing.get_context("fork")
+    waiting = context.SimpleQueue()
     preload()
-    with multiprocessing.get_context("fork").Pool(jobs, become_foster_parent) as pool:
-        yield from pool.imap_unordered(_call, work)
+    with engines(jobs, own=why_no_own_engine() is None) if docker else nullcontext([None] * jobs) as given:
+        for engine in given:
+            waiting.put(engine)
+
+        with context.Pool(jobs, _begin, (waiting,)) as pool:
+            yield pool
 
 
-def _call(work: tuple[Any, Any]) -> Outcome:
-    run, what = work
-    outcome: Outcome = run(what)
-    return outcome
+def _begin(waiting: Any) -> None:
+    global _engine  # noqa: PLW0603 - a worker's own, for all of its plans
+    become_foster_parent()
+    _engine = waiting.get()
+
+
+_engine: Given | None = None
+
+
+def _plans(given: argparse.Namespace) -> list[Plan]:
+    if given.plan:
+        return [Plan.from_json(line) for line in Path(given.plan).read_text(encoding="utf-8").splitlines()]
+
+    seeds = range(given.seed, given.seed + given.number)
+    own_engine = why_no_own_engine() is None
+    return [draw_with_containers(seed, own_engine=own_engine) if given.docker else draw(seed) for seed in seeds]
 
 
 def main() -> int:
@@ -135,24 +151,21 @@ def main() -> int:
     parser.add_argument("--stop", action="store_true", help="stop at the first plan that breaks something")
     parser.add_argument("--plan", help="run the plans of a file, one a line")
     parser.add_argument("--as-drawn", action="store_true", help="do not look for a smaller plan")
+    parser.add_argument("--docker", action="store_true", help="draw plans whose connectors are containers")
     given = parser.parse_args()
-    plans: list[Any] = list(range(given.seed, given.seed + given.number))
-    if given.plan:
-        plans = Path(given.plan).read_text(encoding="utf-8").splitlines()
-
+    plans = _plans(given)
     outcomes = []
-    for outcome in run_many(plans, jobs=given.jobs):
-        outcomes.append(outcome)
-        if outcome.broken:
-            print(f"seed {outcome.plan.seed} breaks:", *outcome.broken, sep="\n    ", flush=True)
-            if given.stop:
-                break
+    with workers(given.jobs, docker=any(plan.containers for plan in plans)) as pool:
+        for outcome in pool.imap_unordered(run_plan, plans):
+            outcomes.append(outcome)
+            if outcome.broken:
+                print(f"seed {outcome.plan.seed} breaks:", *outcome.broken, sep="\n    ", flush=True)
+                if given.stop:
+                    break
 
-    broken = [outcome for outcome in outcomes if outcome.broken]
-    if broken and not given.as_drawn:
-        become_foster_parent()
-        for outcome in broken[:5]:
-            print(f"seed {outcome.plan.seed}, the smallest plan that breaks:\n    {minimised(outcome).to_json()}")
+        broken = [outcome for outcome in outcomes if outcome.broken]
+        for smallest in pool.imap(minimised, [] if given.as_drawn else broken[:5]):
+            print(f"seed {smallest.seed}, the smallest plan that breaks:\n    {smallest.to_json()}")
 
     print_table(outcomes)
     return 1 if broken else 0
@@ -166,7 +179,7 @@ def print_table(outcomes: list[Outcome]) -> None:
 
     columns = [f"{strategy}: straight / cached" for strategy in STRATEGIES]
     print(f"{'side':12} {'fault':29}", *(f"{column:>27}" for column in columns))
-    for kind in KINDS:
+    for kind in (*KINDS, *(ENGINE_KINDS if any(outcome.plan.containers for outcome in outcomes) else ())):
         cells = []
         for strategy in STRATEGIES:
             straight, cached = (counts[kind.who, kind.name, strategy, flow] for flow in (False, True))

@@ -17,7 +17,7 @@ from airbyte_exec._state.files import StateFolder
 from airbyte_exec._state.store import Saved
 from airbyte_exec.exceptions import PyAirbyteStateError
 
-SECRET_FREE = ("logs", "temp", "project", "output.txt")
+SECRET_FREE = ("logs", "temp", "project", "known", "output.txt")
 WITHOUT_LAST_STATE = {("source", "states_never"), ("source", "records_after_the_last_state")}
 Found = Iterator[tuple[str, str]]
 
@@ -34,6 +34,7 @@ class Checks:
         self.plan = stage.plan
         self.struck: set[tuple[str, str]] = set()
         self._shown_since = -1
+        self._was_cut = False
 
     def after_attempt(self, part: Round, done: Attempt) -> list[str]:
         """Return what does not hold after an attempt."""
@@ -65,6 +66,9 @@ class Checks:
         if done.processes:
             yield "left.process", "; ".join(done.processes)
 
+        if done.containers:
+            yield "left.container", f"{done.containers}"
+
         if done.files:
             yield "left.file", f"{done.files}"
 
@@ -83,7 +87,7 @@ class Checks:
         if done.has("two_at_once"):
             return  # the other faults struck one of the two, and the report is of either
 
-        musts = {fault.kind.must for fault in done.struck}
+        musts = {fault.must for fault in done.struck}
         slow = any(fault.kind.hangs for fault in done.faults)  # its limits are short: a busy machine may reach them
         kinds = [fault.what for fault in done.struck]
         if done.outcome == "success" and "fail" in musts:
@@ -99,16 +103,25 @@ class Checks:
             yield from self._error(done)
 
     def _error(self, done: Attempt) -> Found:
-        guilty = [fault for fault in done.struck if fault.kind.must != "succeed"]
-        connectors = {f"{fault.who}-mini" for fault in guilty}
+        guilty = [fault for fault in done.struck if fault.must != "succeed"]
+        connectors = {f"{fault.kind.side or fault.who}-mini" for fault in guilty}
         report = done.report
         if not guilty or any(fault.who == "us" for fault in guilty):
+            return
+
+        reasons = guilty[0].kind.reasons
+        if len(guilty) == 1 and guilty[0].must == "fail" and reasons and report["reason"] not in reasons:
+            yield "error.reason", f"{report['reason']} and not {reasons}: {report['text']}"
+
+        if any(fault.who == "engine" and fault.kind.side is None for fault in guilty):
             return
 
         if report["connector"] not in connectors:
             yield "error.side", f"{report['connector']} and not {connectors}: {report['text']}"
 
         code = ENDED_BY.get(guilty[0].what)
+        if code is not None and code < 0 and guilty[0].who in self.plan.containers:
+            code = 128 - code
         if len(guilty) == 1 and code is not None and report["exit_code"] != code and guilty[0].when != "end":
             yield "error.exit", f"{report['exit_code']} and not {code}: {report['text']}"
 
@@ -159,8 +172,15 @@ class Checks:
                 yield "state.echo", f"committed for {key}, and never echoed: {text!r}"
 
     def _replaced(self, done: Attempt) -> Found:
-        """A replace shows the old data or the new, and is ended only when the source has completed it."""
-        if self.plan.strategy != "replace":
+        """A replace shows the old data or the new, and is ended only when the source has completed it.
+
+        An engine that goes away gives its containers an end of input, which nobody can help, until the next success.
+        """
+        if any(fault.kind.cuts for fault in done.struck) and "destination" in self.plan.containers:
+            self._was_cut = True
+
+        if self.plan.strategy != "replace" or self._was_cut:
+            self._was_cut = self._was_cut and done.outcome != "success"
             return
 
         rounds = self.plan.rounds[: self.stage.round + 1]

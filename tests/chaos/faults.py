@@ -43,6 +43,11 @@ class Kind:
         cached: it may be drawn where the data goes through a cache.
         state_types: the types of state of the plans in which it may be drawn.
         weight: how often it is drawn, beside the others.
+        side: the connector whose container it is done to.
+        needs_own_engine: it is done to the engine itself, which nobody else may need.
+        cuts: for a while the engine cannot be reached, so what has to be removed there may wait for the next attempt;
+            and a destination in a container may see an end of its input that nobody gave it.
+        reasons: what an error may give as its reason where this kind, alone, struck.
     """
 
     who: str
@@ -56,6 +61,10 @@ class Kind:
     cached: bool = True
     state_types: tuple[str, ...] = STATE_KINDS
     weight: float = 1.0
+    side: str | None = None
+    needs_own_engine: bool = False
+    cuts: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 def _in_read(dice: random.Random, shape: Any) -> Any:
@@ -103,8 +112,22 @@ def _at_point(dice: random.Random, shape: Any) -> Any:
     return {"point": dice.choice(named), "turn": dice.choice((1, 1, 2, 3, 5))}
 
 
-def _at_a_time(dice: random.Random, _shape: Any) -> Any:
-    return {"seconds": round(dice.uniform(0, 0.35), 3)}
+def _at_a_time(dice: random.Random, shape: Any) -> Any:
+    return {"seconds": round(dice.uniform(0, 2.0 if shape.containers else 0.35), 3)}
+
+
+def _in_script(*sides: str) -> Draw:
+    """Draw a place in what a connector does, at which it waits for what the engine suffers; or a time."""
+
+    def drawn(dice: random.Random, shape: Any) -> Any:
+        if dice.random() < 0.35:
+            return {"seconds": round(dice.uniform(0, 1.5), 3)}
+
+        side = dice.choice(sides or shape.containers)
+        places = {"source": (_in_read, _early_in_read), "destination": (_in_write, _early_in_write)}
+        return {side: dice.choice(places[side])(dice, shape)}
+
+    return drawn
 
 
 def _in_files(dice: random.Random, shape: Any) -> Any:
@@ -219,4 +242,34 @@ KINDS: tuple[Kind, ...] = (
     Kind("us", "two_at_once", "either", cached=False, weight=2),
 )  # fmt: skip
 
-BY_NAME = {(kind.who, kind.name): kind for kind in KINDS}
+
+def _of_container(side: str) -> list[Kind]:
+    """What somebody else may do to the container of a connector."""
+
+    def kind(name: str, *reasons: str) -> Kind:
+        return Kind("engine", f"{side}_{name}", "fail", when=_in_script(side), side=side, reasons=reasons)
+
+    return [
+        kind("container_killed", "killed"),
+        kind("container_removed", "killed"),
+        kind("client_killed", "engine_lost"),
+    ]
+
+
+def _for(*seconds: float) -> Draw:
+    return lambda dice, _shape: {"for": dice.choice(seconds)}
+
+
+ENGINE_KINDS: tuple[Kind, ...] = (
+    Kind("engine", "killed", "fail", when=_in_script(), how=_for(0.0, 0.5, 2.0), needs_own_engine=True, cuts=True,
+         reasons=("engine_lost", "no_engine")),
+    Kind("engine", "stopped", "fail", when=_in_script(), hangs=True, needs_own_engine=True, cuts=True, weight=0.3),
+    Kind("engine", "stopped_for_a_time", "succeed", when=_in_script(), how=_for(0.2, 1.0), needs_own_engine=True),
+    Kind("engine", "connections_cut", "fail", when=_in_script(), how=_for(0.0, 0.5, 2.0), cuts=True,
+         reasons=("engine_lost", "no_engine")),
+    *_of_container("source"),
+    *_of_container("destination"),
+)  # fmt: skip
+"""What happens to the engine and its containers; drawn where a connector is a container."""
+
+BY_NAME = {(kind.who, kind.name): kind for kind in (*KINDS, *ENGINE_KINDS)}

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from faults import BY_NAME, KINDS, Kind
+from faults import BY_NAME, ENGINE_KINDS, KINDS, Kind, Must
 
 STRATEGIES = ("append", "merge", "replace")
 PAUSE = 0.002
 """Seconds after each record of a slow source: it still sends while states come back, and ends may come between."""
 
+SIDES = ("source", "destination")
 STATE_TYPES = ("STREAM", "STREAM", "STREAM", "GLOBAL", "LEGACY")
 SCHEMA = Path(__file__).with_name("plan.schema.json")
 
@@ -24,10 +25,10 @@ class Fault:
     """One thing that goes wrong.
 
     Parameters:
-        who: `source`, `destination` or `us`.
-        what: the name of a kind, see `faults.KINDS`.
-        when: where it stands in a connector's script, a crash point of ours with its turn, or seconds; None for
-            what holds from start to end.
+        who: `source`, `destination`, `us` or `engine`.
+        what: the name of a kind, see `faults.KINDS` and `faults.ENGINE_KINDS`.
+        when: where it stands in a connector's script (of the engine's: in whose, and where), a crash point of ours with
+            its turn, or seconds; None for what holds from start to end.
         how: what the kind needs to know beside.
     """
 
@@ -40,6 +41,16 @@ class Fault:
     def kind(self) -> Kind:
         """What there is to know of it."""
         return BY_NAME[self.who, self.what]
+
+    @property
+    def must(self) -> Must:
+        """What the attempt must come to where it struck: what fails does so if it was in the midst of something."""
+        is_at_any_time = self.who == "engine" and "seconds" in self.when
+        return "either" if is_at_any_time and self.kind.must == "fail" else self.kind.must
+
+    def place(self, who: str) -> Any:
+        """Return where a connector waits until the engine's fault has struck; None where it does not wait."""
+        return self.when.get(who) if self.who == "engine" else None
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,7 @@ class Plan:
         pause: seconds after each record of the source.
         streams: all of them are synced.
         rounds: one after the other; the source has more, or (replace) other records in each.
+        containers: the connectors that are run as images.
     """
 
     seed: int
@@ -100,6 +112,7 @@ class Plan:
     pause: float
     streams: tuple[Named, ...]
     rounds: tuple[Round, ...]
+    containers: tuple[str, ...] = ()
 
     @property
     def faults(self) -> list[Fault]:
@@ -129,10 +142,24 @@ class Plan:
             for part in body["rounds"]
         )
         streams = tuple(Named(**{**named, "modes": tuple(named["modes"])}) for named in body["streams"])
-        return cls(**{**body, "rounds": rounds, "streams": streams})
+        return cls(**{**body, "rounds": rounds, "streams": streams, "containers": tuple(body.get("containers", ()))})
 
 
-def draw(seed: int, *, kinds: Sequence[Kind] = KINDS) -> Plan:
+def draw_with_containers(seed: int, *, own_engine: bool) -> Plan:
+    """Draw a plan of which at least one connector is a container.
+
+    Parameters:
+        own_engine: the engine itself may be killed and stopped.
+    """
+    kinds = [kind for kind in ENGINE_KINDS if own_engine or not kind.needs_own_engine]
+    containers = random.Random(-1 - seed).choice((SIDES, SIDES, SIDES, SIDES[:1], SIDES[1:]))
+    fitting = [kind for kind in kinds if kind.side in (None, *containers)]
+    return draw(seed, kinds=(*KINDS, *fitting), turn=fitting[seed % len(fitting)], containers=containers)
+
+
+def draw(
+    seed: int, *, kinds: Sequence[Kind] = KINDS, turn: Kind | None = None, containers: tuple[str, ...] = ()
+) -> Plan:
     """Draw a plan. Most have streams of one name in two namespaces, which must not be taken for one.
 
     Strategies and kinds take turns from seed to seed, so some hundred seeds in a row have each kind with each strategy.
@@ -146,14 +173,14 @@ def draw(seed: int, *, kinds: Sequence[Kind] = KINDS) -> Plan:
         numbers.append(numbers[0] + dice.randint(1, 12))
 
     pause = PAUSE if dice.random() < 0.3 else 0.0
-    turn = kinds[seed // len(STRATEGIES) % len(kinds)]
-    shape = _Shape(dice, kinds, turn, cached, state_type, len(named), numbers[-1])
+    turn = turn or kinds[seed // len(STRATEGIES) % len(kinds)]
+    shape = _Shape(dice, kinds, turn, cached, state_type, len(named), numbers[-1], containers)
     state_every = dice.randint(3, 12)
     # A replace begins with rows that are there; what disturbs it comes with the second round.
     rounds = tuple(
         Round(number, shape.attempts() if index == len(numbers) - 1 else ()) for index, number in enumerate(numbers)
     )
-    return Plan(seed, strategy, cached, state_type, state_every, pause, named, rounds)
+    return Plan(seed, strategy, cached, state_type, state_every, pause, named, rounds, containers)
 
 
 def _streams(dice: random.Random, state_type: str) -> tuple[Named, ...]:
@@ -183,6 +210,7 @@ class _Shape:
     state_type: str
     streams: int
     records: int
+    containers: tuple[str, ...]
 
     def attempts(self) -> tuple[tuple[Fault, ...], ...]:
         number = self.dice.choice((1, 1, 1, 2))
@@ -197,7 +225,7 @@ class _Shape:
         return tuple(drawn)
 
     def fault(self) -> Fault:
-        who = self.dice.choice(("source", "destination", "us"))
+        who = self.dice.choice(("source", "destination", "us", *(("engine",) if self.containers else ())))
         fitting = [kind for kind in self.kinds if kind.who == who and self._fits(kind)]
         return self._of(self.dice.choices(fitting, [kind.weight for kind in fitting])[0])
 

@@ -8,12 +8,14 @@ import select
 import signal
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from attempt import Order, attempt
 from canaries import CANARY
+from containers import RETURNED, Containers, Given, Strikes, open_to_containers, waiting_step
 from mini import StateType, destination_config, source_config, stream
 from plan import Fault, Plan, Round
 from processes import descendants, kill_descendants, reap
@@ -36,6 +38,7 @@ class Attempt:
         calls: the writes of the destination that it made.
         too_long: it had to be killed.
         processes: what it left behind and was still there after a while.
+        containers: the containers and volumes of which that is true.
         files: the temporary files that it left behind.
     """
 
@@ -45,6 +48,7 @@ class Attempt:
     calls: list[Call] = field(default_factory=list)
     too_long: bool = False
     processes: list[str] = field(default_factory=list)
+    containers: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
     @property
@@ -63,9 +67,10 @@ class Stage:
     Parameters:
         plan: the plan.
         folder: an empty folder.
+        given: the engine of its containers.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, given: Given | None = None) -> None:
         self.plan = plan
         self.folder = folder
         self.number = 0
@@ -73,21 +78,42 @@ class Stage:
         self.world = World({}, [])
         self.stood_still = False
         self._known: dict[Path, Call] = {}
+        self._containers: Containers | None = None
         for name in ("temp", "fired", "got", "sent"):
             (folder / name).mkdir()
+
+        if plan.containers:
+            assert given is not None
+            open_to_containers(folder)
+            self._containers = Containers(plan, folder, given)
 
     def run(self, part: Round, faults: tuple[Fault, ...]) -> Attempt:
         """Run one attempt."""
         self.number += 1
         done, before = Attempt(faults), set(self._known)
-        (self.folder / "struck").unlink(missing_ok=True)
+        for name in ("struck", RETURNED):
+            (self.folder / name).unlink(missing_ok=True)
+
         self._set(part, faults)
-        self._fork(done)
+        strikes = self._strikes(faults)
+        self._fork(done, strikes)
         self._await_nothing_left(done)
         self.world = look(self.folder / "got", self._known)
         done.calls = [call for path, call in self._known.items() if path not in before]
-        done.struck = [fault for number, fault in enumerate(faults) if self._has_struck(number, fault, done.calls)]
+        marks = set() if strikes is None else strikes.struck
+        done.struck = [
+            fault for number, fault in enumerate(faults) if self._has_struck(number, fault, done.calls, marks)
+        ]
         return done
+
+    def close(self) -> None:
+        """Remove the containers of a plan that broke something."""
+        if self._containers is not None:
+            self._containers.remove()
+
+    def _strikes(self, faults: tuple[Fault, ...]) -> Strikes | None:
+        marked = [(fault, self._mark(number)) for number, fault in enumerate(faults)]
+        return None if self._containers is None else Strikes(self._containers, marked)
 
     def _set(self, part: Round, faults: tuple[Fault, ...]) -> None:
         """Write what both connectors do in this attempt; their configs stay as they are."""
@@ -100,8 +126,12 @@ class Stage:
                 if fault.who == who:
                     body |= fault.kind.settings or {}
                     body["script"] += self._steps(number, fault)
+                elif fault.who == "engine":
+                    body["script"] += waiting_step(fault, self._mark(number), who)
 
-            (self.folder / f"{who}.json").write_text(json.dumps(body), encoding="utf-8")
+            path = self.folder / f"{who}.json"
+            path.write_text(json.dumps(body), encoding="utf-8")
+            path.chmod(0o644)
 
     def _streams(self, part: Round) -> list[dict[str, Any]]:
         version = self.round + 1 if self.plan.strategy == "replace" else 1
@@ -131,7 +161,10 @@ class Stage:
     def _mark(self, number: int) -> Path:
         return self.folder / "fired" / f"{self.number}-{number}"
 
-    def _has_struck(self, number: int, fault: Fault, calls: list[Call]) -> bool:
+    def _has_struck(self, number: int, fault: Fault, calls: list[Call], struck: set[Path]) -> bool:
+        if fault.who == "engine":
+            return self._mark(number) in struck
+
         if fault.who == "us":
             return "point" not in (fault.when or {}) or (self.folder / "struck").exists()
 
@@ -146,7 +179,7 @@ class Stage:
 
         return fault.who == "source" or bool(calls)
 
-    def _order(self, faults: tuple[Fault, ...]) -> Order:
+    def _order(self, faults: tuple[Fault, ...], strikes: Strikes | None) -> Order:
         source = source_config(
             state_type=cast("StateType", self.plan.state_type),
             path=self.folder / "sent",
@@ -164,6 +197,7 @@ class Stage:
             self._catalog(),
             source,
             destination,
+            None if self._containers is None else self._containers.options(strikes and strikes.proxy),
         )
 
     def _catalog(self) -> dict[str, Any]:
@@ -183,14 +217,16 @@ class Stage:
             ]
         }
 
-    def _fork(self, done: Attempt) -> None:
-        path, order = self.folder / "report.json", self._order(done.faults)
+    def _fork(self, done: Attempt, strikes: Strikes | None) -> None:
+        path, order = self.folder / "report.json", self._order(done.faults, strikes)
         path.unlink(missing_ok=True)
         pid = os.fork()
         if pid == 0:
             attempt(order, path)
 
-        code = self._await_end(pid, done)
+        with strikes or nullcontext():  # its threads begin after the fork
+            code = self._await_end(pid, done)
+
         if path.exists():
             done.report = json.loads(path.read_text(encoding="utf-8"))
         else:
@@ -239,7 +275,18 @@ class Stage:
             self._look_at_clock(now)
             pause = min(pause * 2, 0.02)
 
+        # What an engine that was away could not remove is removed by the next attempt.
+        if not any(fault.kind.cuts for fault in done.faults):
+            done.containers = self._left_containers(end)
+
         done.files = [str(path.relative_to(self.folder)) for path in (self.folder / "temp").rglob("*")]
+
+    def _left_containers(self, end: float) -> list[str]:
+        while (found := self._containers.left() if self._containers else []) and (now := time.monotonic()) < end:
+            time.sleep(0.1)
+            self._look_at_clock(now)
+
+        return found
 
 
 def _signals(faults: Iterable[Fault]) -> list[tuple[float, int]]:

@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import bugs
 import jsonschema
 import pytest
-from faults import BY_NAME, KINDS
-from plan import SCHEMA, Fault, Named, Plan, Round, draw
+from faults import BY_NAME, ENGINE_KINDS, KINDS
+from harness import ROOT, plans_in, run
+from plan import SCHEMA, SIDES, STRATEGIES, Fault, Named, Plan, Round, draw, draw_with_containers
 
 from airbyte_exec._crashpoints import POINTS
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 MODES = ("full_refresh", "incremental")
 SEEDS = range(1, 101, 20)
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the harness in a process of its own: it becomes the foster parent of all that is left behind."""
-    paths = os.pathsep.join(map(str, (ROOT / "tests", HERE)))
-    return subprocess.run(
-        [sys.executable, str(HERE / "chaos.py"), "--jobs", "1", "--as-drawn", *arguments],
-        env={**os.environ, "PYTHONPATH": paths, "TMPDIR": str(folder)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-
-def plans_in(folder: Path, *plans: Plan) -> str:
-    path = folder / "plans.jsonl"
-    path.write_text("\n".join(plan.to_json() for plan in plans), encoding="utf-8")
-    return str(path)
 
 
 def plan(*faults: Fault, strategy: str = "merge", cached: bool = False, rounds: tuple[Round, ...] = ()) -> Plan:
@@ -95,17 +72,32 @@ def test_the_steps_in_the_code_are_those_of_the_list() -> None:
 
 def test_every_kind_of_fault_is_drawn() -> None:
     drawn = {(fault.who, fault.what) for seed in range(1000) for fault in draw(seed).faults}
-    assert drawn == set(BY_NAME)
-    assert len(BY_NAME) == len(KINDS)
+    assert drawn == {(kind.who, kind.name) for kind in KINDS}
+    assert len(BY_NAME) == len(KINDS) + len(ENGINE_KINDS)
+
+
+def test_every_fault_of_an_engine_is_drawn_with_each_strategy() -> None:
+    plans = [draw_with_containers(seed, own_engine=True) for seed in range(400)]
+    drawn = {(fault.what, plan.strategy) for plan in plans for fault in plan.faults if fault.who == "engine"}
+    assert drawn == {(kind.name, strategy) for kind in ENGINE_KINDS for strategy in STRATEGIES}
+    assert {plan.containers for plan in plans} == {SIDES, SIDES[:1], SIDES[1:]}
+    for plan in plans:
+        assert all(fault.kind.side in (None, *plan.containers) for fault in plan.faults)
+
+
+def test_an_engine_that_others_need_is_neither_killed_nor_stopped() -> None:
+    plans = [draw_with_containers(seed, own_engine=False) for seed in range(400)]
+    assert not any(fault.kind.needs_own_engine for plan in plans for fault in plan.faults)
 
 
 def test_a_plan_is_drawn_again_from_its_seed_and_read_again_from_its_text() -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    for seed in range(200):
-        drawn = draw(seed)
-        jsonschema.validate(json.loads(drawn.to_json()), schema)
-        assert drawn == draw(seed)
-        assert Plan.from_json(drawn.to_json()) == drawn
+    for draws in (draw, partial(draw_with_containers, own_engine=True)):
+        for seed in range(200):
+            drawn = draws(seed)
+            jsonschema.validate(json.loads(drawn.to_json()), schema)
+            assert drawn == draws(seed)
+            assert Plan.from_json(drawn.to_json()) == drawn
 
 
 def test_a_plan_without_one_fault_has_the_others() -> None:
