@@ -81,8 +81,8 @@ kills: $(STAMP)  ## kill parts of syncs at random moments: make kills NUMBER=200
 chaos: $(STAMP)  ## run fault plans and check what must hold: make chaos N=1000 SEED=1; containers: DOCKER=1
 	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/chaos.py --number $(N) --seed $(SEED) $(if $(DOCKER),--docker --jobs 2) $(ARGS)
 
-chaos-bugs: $(STAMP)  ## put bugs into a clone, one at a time, and see that the fault plans find each
-	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/bugs.py --number $(N) --seed $(SEED) $(ARGS)
+chaos-bugs: $(STAMP)  ## put bugs into a clone, one at a time, and see that the fault plans find each; containers: DOCKER=1
+	@PYTHONPATH=tests:tests/chaos $(BIN)/python tests/chaos/bugs.py --number $(N) --seed $(SEED) $(if $(DOCKER),--docker --jobs 2) $(ARGS)
 
 fuzz: $(STAMP)  ## throw mutated and heavy output at the codec and hold it against json: make fuzz N=100000 SEED=1
 	@PYTHONPATH=tests $(BIN)/python tests/fuzz/fuzz.py --number $(N) --seed $(SEED) --heavy all $(ARGS)

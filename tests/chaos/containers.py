@@ -120,8 +120,15 @@ class Containers:
         flags = ("--all", "--quiet", "--no-trunc", "--filter", f"label=test={self.engine.label}", "--filter", command)
         return self.engine.run("ps", *flags, check=False).split()
 
+    def restart(self) -> None:
+        """Start an engine anew that does not answer any more."""
+        if self.given.control is not None:
+            self.given.control.kill()
+            self.given.control.start()
+            self.remove()
+
     def remove(self) -> None:
-        """Remove what a broken plan left, so that the next one is not blamed."""
+        """Remove what a plan left that broke something, so that the next one is not blamed."""
         if self.given.control is not None and (found := self.engine.lines("ps", "--all", "--quiet")):
             self.engine.run("rm", "--force", "--volumes", *found, check=False)
 

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -282,9 +283,14 @@ class Stage:
         done.files = [str(path.relative_to(self.folder)) for path in (self.folder / "temp").rglob("*")]
 
     def _left_containers(self, end: float) -> list[str]:
-        while (found := self._containers.left() if self._containers else []) and (now := time.monotonic()) < end:
-            time.sleep(0.1)
-            self._look_at_clock(now)
+        found: list[str] = []
+        try:
+            while self._containers and (found := self._containers.left()) and (now := time.monotonic()) < end:
+                time.sleep(0.1)
+                self._look_at_clock(now)
+        except subprocess.TimeoutExpired:  # an engine that hangs after it was killed says nothing about us
+            self.stood_still = True
+            self._containers.restart()
 
         return found
 
