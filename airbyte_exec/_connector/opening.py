@@ -102,6 +102,7 @@ async def prepare_session(
             run_id=guard.run_id,
         )
         placement = await _portal.call(executor.place, job, may_be_abandoned=executor.may_be_abandoned)
+        undo.enter_context(guard.ends_by(placement.orphan_argv))
         try:
             launch = await _portal.call(placement.prepare, may_be_abandoned=placement.may_be_abandoned)
         except BaseException:

@@ -43,7 +43,7 @@ class Child:
 
     def __init__(self, order: dict[str, Any], stdin: int | None) -> None:
         self.run: str = order["run"]
-        self.leader: tuple[int, int | None] | None = (order["pid"], order["start"])
+        self.leader: tuple[int, int | None] | None = (order["pid"], order["start"]) if order["pid"] else None
         self.kill_argv: list[str] | None = order["kill_argv"]
         self.stdin = stdin
 
@@ -79,7 +79,8 @@ class Guardian:
 
     def end_all(self) -> None:
         """Kill what the open runs started, then let go of the stdins, then remove the folders."""
-        commands = [pid for child in self.children.values() if (pid := start_command(child.kill_argv))]
+        wanted = {tuple(child.kill_argv or ()) for child in self.children.values()}
+        commands = [pid for argv in wanted if (pid := start_command(argv))]
         # The client of a container is killed after its container: the end of a client is an end of input there.
         remote = {child.run for child in self.children.values() if child.kill_argv}
         self._kill(set(self.folders) - remote)
@@ -98,7 +99,7 @@ class Guardian:
             time.sleep(pause)
 
 
-def start_command(argv: list[str] | None) -> int | None:
+def start_command(argv: tuple[str, ...]) -> int | None:
     """Start a command that ends a child for sure; return its pid, None if there is none or it cannot be started."""
     if not argv:
         return None

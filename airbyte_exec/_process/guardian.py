@@ -263,6 +263,18 @@ class Guard:
         """Tell the guardian that the child and its descendants have ended."""
         _guardian.remove_child(token)
 
+    @contextmanager
+    def ends_by(self, argv: tuple[str, ...] | None) -> Iterator[None]:
+        """Let the guardian run a command if we die in the block: for what is made before a child, and outlives it."""
+        token = f"{self.run_id}-elsewhere"
+        if argv is not None:
+            _guardian.add_child(token, _Entry(self.run_id, 0, None, argv, None, has_leader=False))
+
+        try:
+            yield
+        finally:
+            _guardian.remove_child(token)
+
     async def watch(self) -> None:
         """Start the guardian anew as soon as it ends, for as long as this runs."""
         while (handle := _guardian.handle()) is not None:

@@ -62,6 +62,9 @@ class Placement(abc.ABC):
     may_be_abandoned: ClassVar[bool] = False
     """Whether `prepare` may be left to itself when nobody waits for it any more: `close` then cleans up after it."""
 
+    orphan_argv: tuple[str, ...] | None = None
+    """A command that leaves nothing of it when we die, from before `prepare` until `close` is over."""
+
     @abc.abstractmethod
     def prepare(self) -> Launch:
         """Put everything in its place, once; return how it is started, with all arguments.

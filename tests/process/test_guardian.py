@@ -264,3 +264,25 @@ anyio.run(main)
         assert alive.read() == b""
 
     assert lived.exists()
+
+
+def test_what_is_made_before_a_child_and_outlives_it_ends_with_us(open_host: OpenHost, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    code = f"""
+import signal
+from airbyte_exec._process import open_guard
+with open_guard() as guard:
+    with guard.ends_by(("touch", {str(tmp_path / "too-early")!r})):
+        pass
+    with guard.ends_by(("sh", "-c", "echo done > {fifo}")):
+        print("ready", flush=True)
+        signal.pause()
+"""
+    with open_host("-c", code) as host:
+        assert host.stdout is not None
+        assert host.stdout.readline() == "ready\n"
+        host.kill()
+        assert fifo.read_text(encoding="utf-8") == "done\n"
+
+    assert not (tmp_path / "too-early").exists()

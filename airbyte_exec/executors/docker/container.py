@@ -63,6 +63,8 @@ class ContainerPlacement(Placement):
         self._id: str | None = None
         self._ways: dict[str, socket.socket] = {}
         self._put_at = 0
+        at_once = ["--time", "0"] if engine.address.program == "podman" else []
+        self.orphan_argv = engine.command("rm", "--force", *at_once, "--volumes", self.name)
 
     def prepare(self) -> Launch:
         """Create the container and put the files into it."""
@@ -129,7 +131,6 @@ class ContainerPlacement(Placement):
         takes = {stream: partial(self._take, stream) for stream in self._ways}
         stdin = ["--interactive"] if self._job.command == "write" else []
         by_client = (client, *self._engine.address.arguments, "start", "--attach", *stdin, container)
-        at_once = ["--time", "0"] if self._engine.address.program == "podman" else []
         return Launch(
             argv=start_command(self._engine, container) if takes else by_client,
             env=client_environment(),
@@ -138,7 +139,7 @@ class ContainerPlacement(Placement):
             # Not by SIGTERM to the client, which ends by it, and its end is a clean end of input for a destination.
             stop_argv=self._engine.command("kill", "--signal", "TERM", container),
             kill_argv=self._engine.command("kill", container),
-            orphan_argv=self._engine.command("rm", "--force", *at_once, "--volumes", container),
+            orphan_argv=self.orphan_argv,
             stop_grace=STOP_GRACE,
         )
 
