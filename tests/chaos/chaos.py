@@ -1,5 +1,7 @@
 """Runs fault plans and checks what must hold (`docs/reliability.md`) after every attempt: `make chaos N=1000 SEED=1`.
 
+With DOCKER=1 it draws plans whose connectors are containers, and the engine suffers, too: see `containers`.
+
 A plan runs in processes of its own: each attempt is a fork of this one, which has everything loaded. This process is
 made the foster parent of whatever an attempt leaves behind, so a process that is left cannot hide.
 """
@@ -117,18 +119,18 @@ def workers(jobs: int, *, docker: bool) -> Iterator[Pool]:
     context = multiprocessing.get_context("fork")
     waiting = context.SimpleQueue()
     preload()
-    with engines(jobs, own=why_no_own_engine() is None) if docker else nullcontext([None] * jobs) as given:
+    with engines(jobs, own=why_no_own_engine() is None) if docker else nullcontext([]) as given:
         for engine in given:
             waiting.put(engine)
 
-        with context.Pool(jobs, _begin, (waiting,)) as pool:
+        with context.Pool(jobs, _begin, (waiting if docker else None,)) as pool:
             yield pool
 
 
 def _begin(waiting: Any) -> None:
     global _engine  # noqa: PLW0603 - a worker's own, for all of its plans
     become_foster_parent()
-    _engine = waiting.get()
+    _engine = None if waiting is None else waiting.get()
 
 
 _engine: Given | None = None
