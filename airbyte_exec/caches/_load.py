@@ -102,7 +102,7 @@ class Load:
             batch: what to write.
             completed: the streams that are complete with it.
             last: it is the last one: nothing is left to come of any stream.
-            on_rows: called when its rows are in their tables: what is left to do keeps one core busy.
+            on_rows: called when the commit alone is left to do, which keeps one core busy and needs no lock of Python's.
         """
         compressed = self._threads.submit(_journal.compress, batch.entries)
         touched = {*batch.covered, *completed} & self._entries.keys()
@@ -117,7 +117,6 @@ class Load:
                 self._writer.insert(stream, pieces)
 
             _crashpoints.reached("cache.rows")
-            on_rows()
             _journal.append(self._registry, self._pair.source_name, compressed.result(), self._generations())
             _crashpoints.reached("cache.journal")
             self._complete([entries[stream] for stream in completed])
@@ -125,6 +124,8 @@ class Load:
             changes = self._changes(batch.states, completed) if self._keeps_state else None
             if changes is not None:
                 self._state.save(changes)
+
+            on_rows()
 
         self._entries.update(entries)
         if last:
