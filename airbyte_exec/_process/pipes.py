@@ -1,6 +1,8 @@
 """Our ends of the pipes to children: non-blocking, larger than usual where that pays, never left to a fork of ours.
 
 Knows bytes and file descriptors; nothing of processes.
+
+Somewhat over 300 lines: both ends of a pipe, and what they share.
 """
 
 from __future__ import annotations

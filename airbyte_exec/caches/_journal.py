@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from airbyte_exec.caches._batch import Entry
+from airbyte_exec.caches._compressed import Compressed
 from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._layout import EXEC_JOURNAL
 from airbyte_exec.caches._registry import Registry
@@ -23,31 +21,11 @@ from airbyte_exec.caches._sql import listed
 from airbyte_exec.protocol.envelope import Records, State, parse_state
 from airbyte_exec.types import StreamId
 
-if TYPE_CHECKING:
-    from zstandard import ZstdCompressor
-
 RECORDS = "RECORDS"
 STATE = "STATE"
-_LEVEL = 1
 _READ_AHEAD_ENTRIES = 4
 _LARGE_BLOB = 8192  # bytes
 _ROWS_AT_ONCE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Compressed:
-    """Entries as they are stored."""
-
-    entries: Sequence[Entry]
-    blobs: Sequence[bytes]
-
-
-def compress(entries: Sequence[Entry]) -> Compressed:
-    """Compress entries, in a thread beside the one that feeds DuckDB: zstandard releases the GIL."""
-    from zstandard import ZstdCompressor
-
-    compressor = ZstdCompressor(level=_LEVEL)
-    return Compressed(entries, [_compress(compressor, entry) for entry in entries])
 
 
 def append(registry: Registry, source_name: str, compressed: Compressed, generations: Mapping[StreamId, int]) -> None:
@@ -299,7 +277,3 @@ def _is_collected(entry: StreamEntry, generation_id: int | None) -> bool:
 
 def _only_stream(state: State | None) -> StreamId | None:
     return state.streams[0][0] if state is not None and state.kind == "STREAM" else None
-
-
-def _compress(compressor: ZstdCompressor, entry: Entry) -> bytes:
-    return compressor.compress(entry.chunks[0] if len(entry.chunks) == 1 else b"".join(entry.chunks))

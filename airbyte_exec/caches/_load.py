@@ -20,6 +20,7 @@ from airbyte_exec._state.ledger import join
 from airbyte_exec._state.store import Changes, Pair, StreamSaved
 from airbyte_exec.caches import _journal, _state
 from airbyte_exec.caches._batch import Batch, BatchBuilder
+from airbyte_exec.caches._compressed import compress
 from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._known import known_streams
 from airbyte_exec.caches._registry import Registry
@@ -102,9 +103,9 @@ class Load:
             batch: what to write.
             completed: the streams that are complete with it.
             last: it is the last one: nothing is left to come of any stream.
-            on_rows: called when the commit alone is left to do, which keeps one core busy and needs no lock of Python's.
+            on_rows: called when the commit alone is left to do: it keeps one core busy, and does without Python's lock.
         """
-        compressed = self._threads.submit(_journal.compress, batch.entries)
+        compressed = self._threads.submit(compress, batch.entries)
         touched = {*batch.covered, *completed} & self._entries.keys()
         entries = {stream: replace(self._entries[stream]) for stream in touched}
         self._seq = max([self._seq, *(entry.seq for entry in batch.entries)])
