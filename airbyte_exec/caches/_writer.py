@@ -58,7 +58,7 @@ class TableWriter:
         self._plans: dict[StreamId, TablePlan] = {}
         self._tables: dict[str, dict[str, str]] | None = None
         self._pieces = Pieces()
-        self._filled: set[str] = set()
+        self._filled: dict[str, tuple[Column, ...]] = {}
         self._prepared: dict[str, int] = {}
         connection.execute("SET TimeZone = 'UTC'")
         connection.register(PIECES, self._pieces)
@@ -157,12 +157,16 @@ class TableWriter:
         """
         target = plan.target
         number = self._prepared.get(target)
-        if number is not None:
+        if number is not None and self._filled[target] == plan.columns:
             return f"EXECUTE {_PREPARED}{number}"
 
         statement = f"INSERT INTO {self._target(plan)} ({names_of(plan)}) {select_rows(plan.columns)}"
-        if target not in self._filled or len(self._prepared) == _MAX_PREPARED:
-            self._filled.add(target)
+        if self._filled.get(target) != plan.columns:  # the first one, or a table of that name was made anew
+            self._forget_statement(target)
+            self._filled[target] = plan.columns
+            return statement
+
+        if len(self._prepared) == _MAX_PREPARED:
             return statement
 
         number = next(n for n in range(_MAX_PREPARED) if n not in self._prepared.values())
