@@ -28,6 +28,7 @@ Row = dict[str, Any]
 PLACE = "{case}"  # stands for the place of one case, in a config and in what tells how its rows are read
 COMMAND_LIMIT = 60.0  # seconds for one answer of an author's command
 _WHOLE = ("_airbyte_data", "data")
+_PLAIN = " -_."  # stands in a file name as it is
 _NAMESPACE = re.compile(r"\{namespace\}.*?(?=\{stream\}|$)")  # and what divides it from the stream
 # What a CSV file says is text: 007 is no number because it looks like one.
 _CSV = "read_csv(?, all_varchar=true, header=true)"
@@ -125,7 +126,8 @@ class Files:
     """JSONL, CSV or Parquet files.
 
     Parameters:
-        template: the path, with `{namespace}` and `{stream}` (percent-encoded), and perhaps a `*`.
+        template: the path, with `{namespace}` and `{stream}`, and perhaps a `*`. What is no letter or digit is looked
+            for percent-encoded, and letters beyond ASCII both as they are and encoded.
         default: the namespace of streams without one.
     """
 
@@ -138,13 +140,20 @@ class Files:
         Raises:
             PyAirbyteInputError: one of them cannot be read.
         """
-        where = self.template.format(namespace=_encoded(namespace or self.default), stream=_encoded(name))
-        found = sorted(glob.glob(where))  # noqa: PTH207 - the template is absolute, and may begin anywhere
-        return [row for path in found for row in _rows_of_file(Path(path))]
+        found: set[str] = set()
+        for encoded in (_in_ascii, _in_letters):
+            where = self.template.format(namespace=encoded(namespace or self.default), stream=encoded(name))
+            found |= {*glob.glob(where)}  # noqa: PTH207 - the template is absolute, and may begin anywhere
+
+        return [row for path in sorted(found) for row in _rows_of_file(Path(path))]
 
 
-def _encoded(name: str) -> str:
-    return glob.escape(quote(name, safe=" -_."))
+def _in_ascii(name: str) -> str:
+    return glob.escape(quote(name, safe=_PLAIN))
+
+
+def _in_letters(name: str) -> str:
+    return glob.escape("".join(char if char.isalnum() else quote(char, safe=_PLAIN) for char in name))
 
 
 def _rows_of_file(path: Path) -> list[Row]:

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from mini import DESTINATION_MINI
 
-from airbyte_exec.conformance import ReadBack, Report, read_back, run, subject_of
+from airbyte_exec.conformance import ReadBack, Report, read_back, reports, run, subject_of
 from airbyte_exec.conformance.checks.destination import compared
 from airbyte_exec.conformance.readback import Row, placed
 from airbyte_exec.exceptions import PyAirbyteInputError
@@ -172,3 +172,16 @@ def test_a_store_without_a_type_for_flags_has_numbers_and_a_row_says_what_is_ano
     assert compared(wanted, [{"id": 1, "flag": 0, "name": "a"}, {"id": 2}]) == (
         'this row is not there: {"id": 1, "flag": true, "name": "a"}; nearest: flag is 0'
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_names_and_values_in_folders_of_files_are_found_again(tmp_path: Path, kind: str) -> None:
+    subject = subject_of(
+        "bundled:destination-local",
+        config={"path": str(tmp_path), "format": kind},
+        read_back=read_back(f"files:{tmp_path}/{{namespace}}/{{stream}}/*.{kind}"),
+    )
+    report = run(subject, "destination.namespaces,destination.names,destination.values")
+
+    assert [result.status for result in report.results] == ["pass"] * 3, reports.render(report, "json")

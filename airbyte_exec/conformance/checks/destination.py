@@ -203,7 +203,7 @@ def _same_text(wanted: str, value: Any) -> bool:
         value = value.isoformat()
 
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    if text == wanted:
+    if text in (wanted, json.dumps(wanted), json.dumps(wanted, ensure_ascii=False)):  # JSON as text, where it is both
         return True
 
     first, second = moment(wanted), moment(text)
