@@ -182,6 +182,6 @@ def test_names_and_values_in_folders_of_files_are_found_again(tmp_path: Path, ki
         config={"path": str(tmp_path), "format": kind},
         read_back=read_back(f"files:{tmp_path}/{{namespace}}/{{stream}}/*.{kind}"),
     )
-    report = run(subject, "destination.namespaces,destination.names,destination.values")
+    report = run(subject, rules="destination.namespaces,destination.names,destination.values")
 
     assert [result.status for result in report.results] == ["pass"] * 3, reports.render(report, "json")
