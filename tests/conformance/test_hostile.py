@@ -70,7 +70,8 @@ def test_a_connector_that_floods_is_stopped(monkeypatch: pytest.MonkeyPatch) -> 
     (broken,) = report.broken
     assert broken.case.code == "RD1"
     assert "was stopped" in broken.findings[0].message
-    assert len(broken.runs[0].lines) == lab_module.FLOOD_KEPT, "what was too much is kept in memory"
+    kept = len(broken.runs[0].lines)
+    assert kept - lab_module.FLOOD_KEPT in (0, 1), "what was too much is kept in memory"  # one that was being written
     assert statuses(report)["RD10"] == "skip"
 
 
