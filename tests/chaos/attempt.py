@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -162,6 +163,7 @@ def _write_report(path: Path, report: dict[str, Any]) -> None:
 
 def _move_in(folder: Path) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that comes too early, or too late, is no one's
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for name, value in (
@@ -238,7 +240,8 @@ def _run(order: Order) -> dict[str, Any]:
 
 def _outcome(order: Order) -> dict[str, Any]:
     try:
-        result = _write(order)
+        with _interruptible():
+            result = _write(order)
     except PyAirbyteError as error:
         connector = error if isinstance(error, AirbyteConnectorError) else None
         return {
@@ -256,6 +259,15 @@ def _outcome(order: Order) -> dict[str, Any]:
         return {"outcome": "broken", "text": f"{type(error).__name__}: {error}"}
 
     return {"outcome": "success", "text": str(result.to_dict()), "warnings": list(result.warnings)}
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _all_of(error: BaseException) -> str:

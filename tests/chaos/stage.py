@@ -172,10 +172,7 @@ class Stage:
         if fault.kind.steps:
             return self._mark(number).exists()
 
-        if fault.what == "echo_all_but_last":  # where the last state came twice, its first echo was for both
-            return any(call.unanswered for call in calls)
-
-        if fault.what in ("echo_never", "echo_unenveloped"):  # what is committed needs no echo
+        if fault.what in ("echo_all_but_last", "echo_never", "echo_unenveloped"):  # what is committed needs no echo
             return any(call.states and call.has_records for call in calls)
 
         if fault.what.startswith("echo_"):
