@@ -96,23 +96,12 @@ class Registry:
         return found
 
     def places(self) -> list[tuple[str, StreamId, str]]:
-        """Return source, stream and table of every stream: what is cheap to know of many."""
+        """Return source, stream and table of every stream, in the order of `streams`: what is cheap to know of many."""
         found: dict[str, tuple[str, StreamId, str]] = {}
-        if self.is_pyairbyte():
-            rows = self._rows(
-                f"SELECT source_name, stream_name FROM {self.named(STREAMS)} WHERE table_name = ? || stream_name",
-                self.table_prefix,
-            )
-            streams = [(source, StreamId(name)) for source, name in rows]
-            found = {self.plain_table(stream): (source, stream, self.plain_table(stream)) for source, stream in streams}
-
-        if self.is_there():
-            rows = self._rows(
-                f"SELECT source_name, stream_name, namespace, table_name FROM {self.named(EXEC_STREAMS)} "
-                "WHERE table_prefix = ? ORDER BY rowid",
-                self.table_prefix,
-            )
-            found |= {table: (source, StreamId(name, namespace), table) for source, name, namespace, table in rows}
+        own = self._own_places() if self.is_there() else []
+        foreign = self._foreign_places() if self.is_pyairbyte() else []
+        for place in own + foreign:
+            found.setdefault(place[2], place)
 
         return list(found.values())
 
@@ -175,6 +164,22 @@ class Registry:
         )
         return {StreamId(name, namespace): table for name, namespace, table in rows}
 
+    def _own_places(self) -> list[tuple[str, StreamId, str]]:
+        rows = self._rows(
+            f"SELECT source_name, stream_name, namespace, table_name FROM {self.named(EXEC_STREAMS)} "
+            "WHERE table_prefix = ? ORDER BY rowid",
+            self.table_prefix,
+        )
+        return [(source, StreamId(name, namespace), table) for source, name, namespace, table in rows]
+
+    def _foreign_places(self) -> list[tuple[str, StreamId, str]]:
+        rows = self._rows(
+            f"SELECT source_name, stream_name FROM {self.named(STREAMS)} "
+            "WHERE table_name = ? || stream_name ORDER BY rowid",
+            self.table_prefix,
+        )
+        return [(source, StreamId(name), self.plain_table(StreamId(name))) for source, name in rows]
+
     def _own_streams(self, stream_name: str | None) -> list[StreamEntry]:
         rows = self._rows(
             "SELECT source_name, stream_name, namespace, table_name, configured, columns, generation_id, "
@@ -198,7 +203,7 @@ class Registry:
     def _foreign_streams(self, stream_name: str | None) -> list[StreamEntry]:
         rows = self._rows(
             f"SELECT source_name, stream_name, catalog_metadata FROM {self.named(STREAMS)} "
-            "WHERE table_name = $1 || stream_name AND ($2::VARCHAR IS NULL OR stream_name = $2)",
+            "WHERE table_name = $1 || stream_name AND ($2::VARCHAR IS NULL OR stream_name = $2) ORDER BY rowid",
             self.table_prefix,
             stream_name,
         )

@@ -37,6 +37,14 @@ def test_a_cache_is_a_mapping_of_streams(cache: DuckDBCache) -> None:
         cache["nope"]
 
 
+def test_streams_are_in_the_order_of_the_catalog(tmp_path: Path) -> None:
+    names = [f"s{n * 7 % 20}" for n in range(20)]
+    with DuckDBCache(tmp_path / "many.duckdb") as cache:
+        sync(cache, [plan(name) for name in names], [[record({"id": 1}, "s3"), state(1, "s3")]])
+        assert list(cache.streams) == [name for name, _ in cache] == names
+        assert [entry.stream.name for entry in cache.configured_catalog(PAIR.source_name).streams] == names
+
+
 def test_a_cache_without_streams_is_not_nothing(tmp_path: Path) -> None:
     with DuckDBCache(tmp_path / "empty.duckdb") as empty:
         assert empty
