@@ -52,7 +52,8 @@ format: $(STAMP)  ## mend what ruff can mend
 test: $(STAMP)  ## the suite, with connectors from PyPI; all but the searches of test-long
 	$(BIN)/pytest $(PYTEST_FLAGS) -m "not long"
 
-test-long: $(STAMP)  ## the searches that take many minutes: a kill at each step of ours, a mutant for each rule
+test-long: $(STAMP)  ## the searches that take many minutes: a kill at each step of ours, a mutant for each rule, new examples
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "hypothesis and not long" --hypothesis-profile searching
 	$(BIN)/pytest $(PYTEST_FLAGS) -m long
 
 test-fast: $(STAMP)  ## the tests that need no network and no patience

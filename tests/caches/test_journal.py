@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from syncs_into_caches import global_state, items, plan, record, replay, state, sync, text_of
 
@@ -131,7 +131,7 @@ _LINES = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(st.lists(st.lists(_LINES, max_size=12), max_size=4))
 def test_a_batch_keeps_the_order_of_each_stream_and_of_the_states_that_cover_it(batches: list[list[bytes]]) -> None:
     builder = BatchBuilder([USERS, PETS], tag="t", seq=0)

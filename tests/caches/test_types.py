@@ -266,9 +266,7 @@ def tables(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, tuple[Any, A
     return kinds, records
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(tables())
 def test_what_a_record_holds_is_what_the_row_holds(typed: Typed, table: Any) -> None:
     kinds, records = table

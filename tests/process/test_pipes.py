@@ -105,7 +105,7 @@ print("done")
 
 
 @given(st.lists(st.integers(0, 200_000), max_size=8), st.sampled_from(["asyncio", "trio"]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_parts_of_any_size_arrive_as_one_stream(sizes: list[int], backend: str) -> None:
     parts = [os.urandom(size) for size in sizes]
     assert anyio.run(_through_a_pipe, parts, backend=backend) == b"".join(parts)

@@ -15,7 +15,7 @@ from airbyte_exec.protocol.lines import RecordLine
 
 
 @given(line=records() | lines)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_what_json_takes_is_taken_and_nothing_else(line: bytes) -> None:
     if b'"trace"' not in line and b"[[[" not in line:
         assert is_taken(line) == as_json_says(line)
@@ -29,7 +29,7 @@ def test_a_record_and_a_state_may_hold_what_json_refuses(line: bytes, value: byt
 
 
 @given(stream=names, namespace=namespaces, value=data, ascii_only=st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_record_is_told_its_stream(
     stream: str, namespace: str | None, value: dict[str, Any], ascii_only: bool
 ) -> None:
@@ -42,7 +42,7 @@ def test_a_record_is_told_its_stream(
 
 
 @given(stream=names, namespace=namespaces, value=data, rows=st.integers(0, 10**6), ascii_only=st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_state_keeps_its_bytes(
     stream: str, namespace: str | None, value: dict[str, Any], rows: int, ascii_only: bool
 ) -> None:
@@ -75,7 +75,7 @@ def test_a_malformed_record_names_the_stream_of_the_record_and_not_of_its_data()
 
 
 @given(line=lines, secret=st.text("abcdefghij", min_size=12, max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_reason_tells_nothing_of_the_content(line: bytes, secret: str) -> None:
     for place in (b'"id":1', b"hello"):
         item = classify(line.replace(place, place[:-1] + secret.encode()) + b"\n", 1)

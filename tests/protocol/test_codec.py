@@ -20,7 +20,7 @@ MIB = 1024 * 1024
 
 
 @given(lines=outputs(), cuts=st.lists(st.integers(min_value=0, max_value=5000), max_size=6))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_items_do_not_depend_on_where_the_bytes_are_cut(lines: list[bytes], cuts: list[int]) -> None:
     output = b"".join(lines)
     places = sorted({0, len(output), *(cut % (len(output) + 1) for cut in cuts)})
@@ -30,7 +30,7 @@ def test_the_items_do_not_depend_on_where_the_bytes_are_cut(lines: list[bytes], 
 
 
 @given(lines=outputs())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_block_is_what_its_lines_are_one_by_one(lines: list[bytes]) -> None:
     assert joined(fed([b"".join(lines)])) == one_by_one(lines)
 
@@ -54,7 +54,7 @@ def test_two_values_in_a_line_do_not_make_up_for_a_value_in_two_lines() -> None:
 
 
 @given(lines=outputs(), last=st.sampled_from([b"", *ODD, RECORD, STATE, RECORD[:30]]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_nothing_is_lost(lines: list[bytes], last: bytes) -> None:
     output = b"".join((*lines, last))
 
@@ -64,7 +64,7 @@ def test_nothing_is_lost(lines: list[bytes], last: bytes) -> None:
 
 
 @given(lines=outputs())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_counts_of_a_run_are_those_of_its_lines(lines: list[bytes]) -> None:
     for item in fed([b"".join(lines)]):
         if isinstance(item, Records):

@@ -33,7 +33,7 @@ def without_names(line: bytes) -> list[object]:
 
 
 @given(line=records(), to=streams)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_record_gets_another_name_and_keeps_the_rest(line: bytes, to: StreamId) -> None:
     renamed = rename_record(line, to)
 
@@ -44,7 +44,7 @@ def test_a_record_gets_another_name_and_keeps_the_rest(line: bytes, to: StreamId
 
 
 @given(lines=outputs(), mapping=st.dictionaries(streams, streams, max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_run_is_renamed_as_its_lines_are(lines: list[bytes], mapping: dict[StreamId, StreamId]) -> None:
     for run in runs_of(lines):
         order = run.order or tuple(run.counts) * len(run)

@@ -71,11 +71,7 @@ WRONG = (
 )
 EXTRA_KEYS = st.sampled_from(["", "x", "global_", "id", "model_config", "self", "__class__", "é💥\n"]) | st.text()
 
-examples = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
-)
+examples = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example])
 
 
 def resolve(ref: str, file: str, files: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], str]:
