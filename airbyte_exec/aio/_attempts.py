@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
 
@@ -13,6 +12,7 @@ import anyio
 
 from airbyte_exec._engine.retry import Attempt, Retries, Tries, retries_of
 from airbyte_exec.aio._alone import Alone, alone
+from airbyte_exec.aio._outcome import noted
 from airbyte_exec.exceptions import AirbyteConnectorError
 from airbyte_exec.results import ReadResult, StreamResult, WriteResult
 
@@ -131,15 +131,12 @@ def _joined(results: Sequence[WriteResult], attempts: Sequence[Attempt]) -> Writ
         **{name: sum(getattr(result, name) for result in results) for name in _SUMMED},
         started_at=attempts[0].started_at,
         duration_seconds=time.time() - attempts[0].started_at,
-        warnings=tuple(dict.fromkeys(text for result in results for text in result.warnings)),
-        noise=_counted(result.noise for result in results),
-        quarantine_files=tuple(path for result in results for path in result.quarantine_files),
-        unknown_stream_records=_counted(result.unknown_stream_records for result in results),
+        **noted(results),
         attempts=tuple(attempts),
     )
 
 
-_SUMMED = ("processed_records", "states_sent", "states_committed", "bytes_read", "malformed_lines")
+_SUMMED = ("processed_records", "states_sent", "states_committed", "bytes_read")
 
 
 def _sum_of(before: StreamResult | None, now: StreamResult) -> StreamResult:
@@ -148,11 +145,3 @@ def _sum_of(before: StreamResult | None, now: StreamResult) -> StreamResult:
 
     counts = ("records_read", "records_delivered", "records_confirmed")
     return replace(now, **{name: getattr(before, name) + getattr(now, name) for name in counts})
-
-
-def _counted(counts: Any) -> Mapping[Any, int]:
-    total: Counter[Any] = Counter()
-    for found in counts:
-        total.update(found)
-
-    return dict(total)

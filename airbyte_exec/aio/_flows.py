@@ -15,12 +15,13 @@ from airbyte_exec._engine.options import WriteOptions, with_overrides
 from airbyte_exec._engine.plan import Begun
 from airbyte_exec._state.store import StateStore
 from airbyte_exec.aio._alone import Alone
+from airbyte_exec.aio._outcome import noted
 from airbyte_exec.aio._prepare import prepare_both
 from airbyte_exec.aio._read import ReadFlow
 from airbyte_exec.aio._replay import ReplayFlow
 from airbyte_exec.aio._straight import StraightFlow
 from airbyte_exec.aio.source import AsyncSource, Streams
-from airbyte_exec.exceptions import PyAirbyteInputError
+from airbyte_exec.exceptions import AirbyteConnectorError, PyAirbyteInputError
 from airbyte_exec.results import ReadResult, WriteResult
 from airbyte_exec.strategies import WriteStrategy, parse_strategy
 
@@ -91,7 +92,7 @@ class CachedFlow:
         with bare_errors():
             await prepare_both(self.source, self.destination, check=options.check)
             read_result = await self._read_flow(await self.destination.supported_sync_modes()).run(alone)
-            written = await ReplayFlow(
+            replay = ReplayFlow(
                 destination=self.destination,
                 read_result=read_result,
                 streams=list(read_result.summary.streams),
@@ -101,8 +102,20 @@ class CachedFlow:
                 options=options,
                 prepared=True,
                 begun=self.begun,
-            ).run(alone)
-            return replace(written, warnings=tuple(dict.fromkeys([*read_result.summary.warnings, *written.warnings])))
+            )
+            try:
+                return _with_reading(read_result.summary, await replay.run(alone))
+            except AirbyteConnectorError as error:
+                if isinstance(error.result, WriteResult):
+                    error.result = _with_reading(read_result.summary, error.result)
+
+                raise
+
+
+def _with_reading(read: WriteResult, written: WriteResult) -> WriteResult:
+    """Return what a write did, with what its read noted, and the time that both took."""
+    seconds = written.started_at + written.duration_seconds - read.started_at
+    return replace(written, started_at=read.started_at, duration_seconds=seconds, **noted([read, written]))
 
 
 def choose_flow(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -34,6 +36,25 @@ async def with_result(transfer: Transfer, state: PairState) -> AsyncIterator[Non
                 error.result = await write_result(transfer, state)
 
         raise
+
+
+def noted(results: Sequence[WriteResult]) -> dict[str, Any]:
+    """Return what the parts of a write noted, as fields of the result of all: warnings, and all that was left out."""
+    return {
+        "warnings": tuple(dict.fromkeys(text for result in results for text in result.warnings)),
+        "noise": _counted(result.noise for result in results),
+        "malformed_lines": sum(result.malformed_lines for result in results),
+        "quarantine_files": tuple(path for result in results for path in result.quarantine_files),
+        "unknown_stream_records": _counted(result.unknown_stream_records for result in results),
+    }
+
+
+def _counted(counts: Iterable[Mapping[Any, int]]) -> dict[Any, int]:
+    total: Counter[Any] = Counter()
+    for found in counts:
+        total.update(found)
+
+    return dict(total)
 
 
 def _result(transfer: Transfer, provider: SavedStateProvider) -> WriteResult:

@@ -177,6 +177,24 @@ def test_a_warning_of_the_source_is_told(lab: Lab, cache: DuckDBCache) -> None:
     assert any(re.search("taken as complete", text) for text in read.summary.warnings)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_the_read_left_out_is_in_the_result_of_the_write(lab: Lab, cache: DuckDBCache, fails: bool) -> None:
+    broken = '{"type":"RECORD","record":{"stream":"users","data":[],"emitted_at":1}}'
+    stranger = '{"type":"RECORD","record":{"stream":"strange","data":{},"emitted_at":1}}'
+    lines = [broken, stranger, stranger, "hello"]
+    source = lab.source(script=[step("raw", after_record(15), text="".join(f"{line}\n" for line in lines))])
+    destination = lab.destination(script=[step("exit", after_state(5), code=3)] if fails else [])
+    how = {"cache": cache, "on_malformed": "quarantine"}
+
+    result = lab.failure(source, destination, **how).result if fails else lab.write(source, destination, **how)
+
+    assert result.malformed_lines == 1
+    assert [file.read_text(encoding="utf-8") for file in result.quarantine_files] == [f"{broken}\n"]
+    assert result.unknown_stream_records == {StreamId("strange"): 2}
+    assert sum(result.noise.values()) == 1
+    assert any("strange" in text for text in result.warnings)
+
+
 def test_states_are_durable_in_a_cache_while_the_read_runs(lab: Lab, cache: DuckDBCache) -> None:
     gate = lab.folder / "gate"
     script = [step("wait_for", after_state(3), path=gate)]
