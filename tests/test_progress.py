@@ -162,6 +162,18 @@ def test_messages_that_pass_are_counted_and_come_out_as_they_were() -> None:
     assert set(tracker.progress.streams) == {StreamId("users"), StreamId("users", "n"), StreamId("items")}
 
 
+def test_records_that_a_state_of_all_streams_confirms_are_counted() -> None:
+    tracker = ProgressTracker(ProgressStyle.NONE)
+    told = {"type": "GLOBAL", "global": {"stream_states": []}, "destinationStats": {"recordCount": 5.0}}
+    message = AirbyteMessage.model_validate({"type": "STATE", "state": told})
+
+    assert list(tracker.tally_confirmed_writes([message, confirmed("users", 4.0)])) == [
+        message,
+        confirmed("users", 4.0),
+    ]
+    assert tracker.total_destination_records_confirmed == 9
+
+
 def test_streams_without_an_end_of_their_own_are_ended() -> None:
     tracker = ProgressTracker(ProgressStyle.NONE)
     messages = [record("users"), record("items", namespace="n"), status("users", "COMPLETE")]

@@ -26,6 +26,7 @@ class Tallies(abc.ABC):
         self.total_batches_finalized = 0
         self.written_stream_names: set[str] = set()
         self.finalized_stream_names: list[str] = []
+        self._confirmed_together = 0  # by states of several streams, which do not say how many are of which
         self._clock = Clock()
 
     @abc.abstractmethod
@@ -81,9 +82,13 @@ class Tallies(abc.ABC):
         """Yield the messages, and add up the `destinationStats` of the states that a destination sends."""
         for message in messages:
             state = message.state
-            if state is not None and state.stream is not None and state.destinationStats is not None:
-                stream = self._stream(_stream_of(state.stream.stream_descriptor))
-                stream.committed += int(state.destinationStats.recordCount or 0)
+            if state is not None and state.destinationStats is not None:
+                count = int(state.destinationStats.recordCount or 0)
+                if state.stream is not None:
+                    self._stream(_stream_of(state.stream.stream_descriptor)).committed += count
+                else:
+                    self._confirmed_together += count
+
                 self._update()
 
             yield message
@@ -181,7 +186,7 @@ class Tallies(abc.ABC):
     @property
     def total_destination_records_confirmed(self) -> int:
         """Records before a state that the destination confirmed."""
-        return self.progress.records_committed
+        return self.progress.records_committed + self._confirmed_together
 
     @property
     def destination_records_delivered_per_second(self) -> float:
