@@ -199,21 +199,37 @@ class Strikes:
     def _strike(self, fault: Fault, mark: Path) -> None:
         side = fault.kind.side
         if side is not None:
-            action = {"container_killed": self._kill, "container_removed": self._remove, "client_killed": self._cut_off}
-            done = [action[fault.what.removeprefix(f"{side}_")](found) for found in self._containers.of(side)]
-            self.struck |= {mark} if any(done) else set()
+            self._strike_containers(fault, mark, side)
             return
 
         strike, undo = self._of_engine(fault.what)
         strike()
         self.struck.add(mark)
+        self._hold(fault, mark)
+        undo()
+
+    def _strike_containers(self, fault: Fault, mark: Path, side: str) -> None:
+        action = {
+            "container_killed": self._kill,
+            "container_removed": self._remove,
+            "client_killed": self._cut_off,
+            "container_paused": self._pause,
+            "container_paused_for_a_time": self._pause,
+        }[fault.what.removeprefix(f"{side}_")]
+        done = [container for container in self._containers.of(side) if action(container)]
+        self.struck |= {mark} if done else set()
+        if action == self._pause:
+            self._hold(fault, mark)
+            for container in done if "for" in fault.how else ():
+                self._containers.engine.run("unpause", container, check=False)
+
+    def _hold(self, fault: Fault, mark: Path) -> None:
+        """Wait for as long as the fault lasts; one that ends nowhere lasts as long as the attempt."""
         released(mark).touch()
         if "for" in fault.how:
             self._ended.wait(fault.how["for"])
         else:
             self._until((self._containers.folder / RETURNED).exists)
-
-        undo()
 
     def _of_engine(self, what: str) -> tuple[Callable[[], None], Callable[[], None]]:
         if what == "connections_cut":
@@ -229,6 +245,9 @@ class Strikes:
 
     def _remove(self, container: str) -> bool:
         return bool(self._containers.engine.run("rm", "--force", "--volumes", container, check=False))
+
+    def _pause(self, container: str) -> bool:
+        return bool(self._containers.engine.run("pause", container, check=False))
 
     def _cut_off(self, container: str) -> bool:
         """Kill the process that holds the connection to a container."""

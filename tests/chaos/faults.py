@@ -243,21 +243,23 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 
 
+def _for(*seconds: float) -> Draw:
+    return lambda dice, _shape: {"for": dice.choice(seconds)}
+
+
 def _of_container(side: str) -> list[Kind]:
     """What somebody else may do to the container of a connector."""
 
-    def kind(name: str, *reasons: str) -> Kind:
-        return Kind("engine", f"{side}_{name}", "fail", when=_in_script(side), side=side, reasons=reasons)
+    def kind(name: str, *reasons: str, must: Must = "fail", **more: Any) -> Kind:
+        return Kind("engine", f"{side}_{name}", must, when=_in_script(side), side=side, reasons=reasons, **more)
 
     return [
         kind("container_killed", "killed"),
         kind("container_removed", "killed"),
         kind("client_killed", "engine_lost"),
+        kind("container_paused", hangs=True, weight=0.5),
+        kind("container_paused_for_a_time", must="succeed", how=_for(0.2, 1.0)),
     ]
-
-
-def _for(*seconds: float) -> Draw:
-    return lambda dice, _shape: {"for": dice.choice(seconds)}
 
 
 ENGINE_KINDS: tuple[Kind, ...] = (

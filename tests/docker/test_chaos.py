@@ -23,7 +23,8 @@ KINDS = [kind for kind in ENGINE_KINDS if not kind.hangs and (OWN or not kind.ne
 def of_kind(number: int, kind: Kind) -> Plan:
     """Return a plan in which something happens to the engine in the middle of a sync."""
     side = kind.side or SIDES[number % 2]
-    fault = Fault("engine", kind.name, {side: {"record": 7}}, {} if kind.side else {"for": 0.5})
+    for_a_time = kind.side is None or kind.name.endswith("for_a_time")
+    fault = Fault("engine", kind.name, {side: {"record": 7}}, {"for": 0.5} if for_a_time else {})
     strategy = STRATEGIES[number % len(STRATEGIES)]
     return Plan(0, strategy, False, "STREAM", 4, 0, (STREAM,), (Round(12, ((fault,),)),), SIDES)
 
