@@ -45,6 +45,10 @@ class Sink(Protocol):
         """Return when the items were taken; raises `SinkClosedError` where they cannot be."""
         ...
 
+    async def complete(self, completed: Collection[StreamId]) -> bool:
+        """Say which streams are complete, where no end of the input follows; returns whether that is durable now."""
+        ...
+
     async def end_of_input(self, completed: Collection[StreamId]) -> None:
         """Say that all was sent, and which streams are complete."""
         ...
@@ -143,8 +147,8 @@ class DestinationSink:
         except StdinClosed:
             raise SinkClosedError from None
 
-    async def end_of_input(self, completed: Collection[StreamId]) -> None:
-        """Write a COMPLETE for each of the streams and close the destination's stdin."""
+    async def complete(self, completed: Collection[StreamId]) -> bool:
+        """Write a COMPLETE for each of the streams. What it does then it does not say before it ends."""
         lines = [_complete(self._names[stream]) for stream in completed]
         limit = self._session.options.limits.destination_write
         try:
@@ -157,6 +161,11 @@ class DestinationSink:
         except StdinClosed:
             raise SinkClosedError from None
 
+        return False
+
+    async def end_of_input(self, completed: Collection[StreamId]) -> None:
+        """Write a COMPLETE for each of the streams and close the destination's stdin."""
+        await self.complete(completed)
         self._input_ended = True
         await self._session.child.close_stdin()
         _crashpoints.reached("input.ended")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from airbyte_exec._state.document import input_document, is_refreshing, may_continue, without_streams
+from airbyte_exec._state.document import input_document, is_refreshing, may_continue, streams_of, without_streams
 from airbyte_exec._state.store import Saved, StreamSaved
 from airbyte_exec.protocol.catalog import CatalogPlan, Generation, StreamPlan
 from airbyte_exec.protocol.envelope import State
@@ -41,6 +41,7 @@ class SyncPlan:
         document: what is kept of a GLOBAL or LEGACY state as soon as the sync begins; empty for nothing, None for all.
         kept: the same as a state; None for nothing.
         continued: the streams that are read on from a saved state.
+        elsewhere: the streams of a GLOBAL state that are not read now.
     """
 
     catalog: CatalogPlan
@@ -49,6 +50,7 @@ class SyncPlan:
     continued: frozenset[StreamId]
     document: bytes | None = None
     kept: State | None = None
+    elsewhere: frozenset[StreamId] = frozenset()
 
     @property
     def streams(self) -> list[StreamId]:
@@ -100,7 +102,9 @@ def plan_sync(
     if begun is not None:
         begun.update({plan.stream: templates[plan.stream].generation_id for plan in catalog.streams if plan.refresh})
 
-    state = input_document(saved, reading_on)
+    anew = {plan.stream for plan in catalog.streams} - {*reading_on}
+    reads_state = any(not plan.refresh and not _is_full_refresh(plan) for plan in catalog.streams) or reading_on
+    state = input_document(saved, reading_on, anew) if reads_state else None
     document = without_streams(saved, [plan.stream for plan in catalog.streams if plan.refresh])
     return SyncPlan(
         catalog=catalog.with_generations(generations),
@@ -109,6 +113,7 @@ def plan_sync(
         continued=frozenset(reading_on) if state is not None else frozenset(),
         document=document,
         kept=_kept(known, document),
+        elsewhere=streams_of(known.document) - {plan.stream for plan in catalog.streams},
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from airbyte_exec.protocol.envelope import Records, State
 from airbyte_exec.types import StreamId
 
 Waiting = Literal["source", "destination", "nobody"]
@@ -57,6 +59,20 @@ class Progress:
     estimates: dict[StreamId | None, int] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     unknown_stream_records: int = 0
+
+    def count_read(self, records: Records) -> None:
+        """Count records that came from the source."""
+        self.bytes_read += len(records.data)
+        for stream, count in records.counts.items():
+            self.streams[stream].read += count
+
+    def count_delivered(self, items: Sequence[Records | State]) -> None:
+        """Count the records among items that the destination has taken."""
+        for item in items:
+            for stream, count in item.counts.items() if isinstance(item, Records) else ():
+                entry = self.streams[stream]
+                entry.delivered += count
+                entry.status = "running"
 
     @property
     def records_read(self) -> int:

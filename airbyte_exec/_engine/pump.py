@@ -4,6 +4,7 @@ How a run ends:
 
 - The feed ends well. Each stream that is complete gets its COMPLETE, the sink gets the end of its input, all that it
   gives back is taken, it ends well, and every state is confirmed. Nothing else is success.
+- Some streams fail and the others go on: those get their COMPLETE. The end of the input follows as below.
 - The feed fails. No COMPLETE is sent and nothing more is fed. States are still collected for a bounded time with the
   sink's input open. The sink gets the end of its input only if no unfinished stream is being overwritten: a destination
   takes that end for success, and would put half of the new data in the place of the old.
@@ -27,7 +28,7 @@ from airbyte_exec._connector.limits import TimeLimits
 from airbyte_exec._engine.confirming import Commit, Confirming
 from airbyte_exec._engine.ends import Feed, Sink, SinkClosedError
 from airbyte_exec._engine.options import OnCountMismatch
-from airbyte_exec._engine.progress import Progress, StreamProgress
+from airbyte_exec._engine.progress import Progress
 from airbyte_exec._engine.route import Route
 from airbyte_exec._state.ledger import Ledger
 from airbyte_exec._state.store import Changes
@@ -163,7 +164,7 @@ class Pump:
         self._is_sending = True
         await self._sink.send(wire)
         self._is_sending = False
-        _count_delivered(self._progress.streams, items[: len(wire)])
+        self._progress.count_delivered(items[: len(wire)])
         self._progress.waiting_for = "source"
         if refusal is not None:
             raise refusal
@@ -174,10 +175,7 @@ class Pump:
             return self._pass_state(item)
 
         self._ledger.saw_records(item)
-        self._progress.bytes_read += len(item.data)
-        for stream, count in item.counts.items():
-            self._progress.streams[stream].read += count
-
+        self._progress.count_read(item)
         return self._route.rename(item)
 
     def _pass_state(self, state: State) -> Records | State:
@@ -216,10 +214,21 @@ class Pump:
             if ended_well and self._sink_failure is None:
                 await self._complete(done - self._unconfirmed_streams())
         else:
+            await self._complete_without_end(done)
             await self._wind_up(unfinished=frozenset(failed))
 
         reasons = "; ".join(f"{stream}: {reason}" for stream, reason in failed.items())
         raise self._feed.error(f"{len(failed)} of {len(self._route.streams)} streams failed: {reasons}")
+
+    async def _complete_without_end(self, done: Collection[StreamId]) -> None:
+        """Let streams take their place while the end of another one may not be told."""
+        try:
+            durable = await self._sink.complete([stream for stream in self._progress.streams if stream in done])
+        except (PyAirbyteError, SinkClosedError):
+            return  # the source is at fault
+
+        if durable:
+            await self._complete(done)
 
     def _unconfirmed_streams(self) -> frozenset[StreamId]:
         states = self._ledger.unconfirmed()
@@ -289,11 +298,3 @@ class Pump:
 
         self._collected.set()
         self._confirmed.set()
-
-
-def _count_delivered(streams: dict[StreamId, StreamProgress], items: list[Records | State]) -> None:
-    for item in items:
-        for stream, count in item.counts.items() if isinstance(item, Records) else ():
-            entry = streams[stream]
-            entry.delivered += count
-            entry.status = "running"

@@ -14,9 +14,11 @@ from airbyte_exec._engine.plan import SyncPlan
 from airbyte_exec._engine.progress import Progress, StreamProgress
 from airbyte_exec._engine.pump import Pump, PumpSettings
 from airbyte_exec._engine.route import Route
+from airbyte_exec._state.document import streams_of
 from airbyte_exec._state.ledger import Ledger
 from airbyte_exec._state.pair import PairState
 from airbyte_exec._state.store import Changes
+from airbyte_exec.protocol.selection import some
 from airbyte_exec.types import StreamId
 
 
@@ -126,6 +128,15 @@ class Transfer:
             summary.warnings.append(
                 f"{progress.source_name} sent {progress.unknown_stream_records} records and states of streams that are "
                 f"not in the catalog ({names}): they were not forwarded and not committed."
+            )
+
+        document = self._ledger.document()
+        lost = self.plan.elsewhere - streams_of(document) if document is not None else ()
+        if lost:
+            names = some(sorted(map(str, lost)))
+            summary.warnings.append(
+                f"The state that {progress.source_name} has written does not speak of {names} any more, which were not "
+                "read this time: the next sync that has them reads them from their start."
             )
 
         self._notify()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import msgspec
 from msgspec import Raw
@@ -16,21 +17,25 @@ from airbyte_exec._state.store import Saved, StreamSaved
 from airbyte_exec.types import StreamId
 
 
-def input_document(saved: Saved | None, streams: Collection[StreamId]) -> bytes | None:
-    """Return the state document for a read of these streams, or None where there is nothing to send.
+def input_document(saved: Saved | None, streams: Collection[StreamId], anew: Collection[StreamId] = ()) -> bytes | None:
+    """Return the state document for a read, or None where there is nothing to send.
+
+    What a GLOBAL state says of streams that are not read now stays in it: it is one state of all of them, and the next
+    one that the source writes takes its place.
 
     Parameters:
         saved: what is known of the pair.
-        streams: the streams that are read on from their state; those that start anew are left out.
+        streams: the streams that are read on from their state.
+        anew: the streams that are read from their start.
     """
-    if saved is None or not streams:
+    if saved is None:
         return None
 
     if saved.kind == "LEGACY":
-        return saved.document
+        return saved.document if streams else None
 
     if saved.kind == "GLOBAL":
-        text = _global_state(saved.document, frozenset(streams).__contains__) if saved.document else None
+        text = _global_state(saved.document, lambda stream: stream not in anew) if saved.document else None
         return b'[{"type":"GLOBAL","global":' + text + b"}]" if text else None
 
     texts = [
@@ -54,6 +59,23 @@ def without_streams(saved: Saved | None, streams: Collection[StreamId]) -> bytes
         return _global_state(saved.document, lambda stream: stream not in streams) or b""
 
     return b"" if saved.streams.keys() <= set(streams) else None
+
+
+def without_saved(saved: Saved, streams: Collection[StreamId]) -> Saved:
+    """Return what is known when these streams are forgotten."""
+    kept = {stream: known for stream, known in saved.streams.items() if stream not in streams}
+    left = without_streams(saved, streams)
+    return replace(saved, streams=kept, document=(saved.document if left is None else left or None) if kept else None)
+
+
+def streams_of(document: bytes | None) -> frozenset[StreamId]:
+    """Return the streams that a GLOBAL state speaks of; none where it cannot be taken apart."""
+    try:
+        entries = msgspec.json.decode(document or b"{}", type=_Entries).stream_states
+    except (msgspec.MsgspecError, RecursionError):
+        return frozenset()
+
+    return frozenset(StreamId(entry.stream_descriptor.name, entry.stream_descriptor.namespace) for entry in entries)
 
 
 def may_continue(saved: StreamSaved) -> bool:
@@ -115,6 +137,10 @@ class _Descriptor(msgspec.Struct):
 
 class _Entry(msgspec.Struct):
     stream_descriptor: _Descriptor
+
+
+class _Entries(msgspec.Struct):
+    stream_states: list[_Entry] = []
 
 
 def _stream_of(entry: Raw) -> StreamId:

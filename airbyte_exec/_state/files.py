@@ -13,12 +13,13 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from airbyte_exec import _crashpoints
+from airbyte_exec._state.document import without_saved
 from airbyte_exec._state.file_format import FORMAT, dump, entry_of, find, is_ours, pair_of, parse, saved_of
 from airbyte_exec._state.folders import make_private_folder, sync_folder
 from airbyte_exec._state.runlock import LockPlace
@@ -131,10 +132,7 @@ class StateFile:
             if streams is None:
                 document["pairs"].remove(entry)
             else:
-                saved = saved_of(entry)
-                kept = {stream: known for stream, known in saved.streams.items() if stream not in streams}
-                text = saved.document if kept else None
-                entry.update(entry_of(pair_of(entry), replace(saved, streams=kept, document=text)))
+                entry.update(entry_of(pair_of(entry), without_saved(saved_of(entry), streams)))
 
             self._write(document)
 

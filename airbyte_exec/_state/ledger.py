@@ -177,8 +177,14 @@ class Ledger:
         last = self._last.get(stream)
         saved = self._templates[stream]
         state = saved.state if last is None or last.state.kind != "STREAM" else last.state.body
-        position = saved.position if last is None else last.state.position
+        whole = last if last is not None else self._last.get(None)
+        position = saved.position if whole is None else whole.state.position
         return replace(saved, state=state, complete=complete, position=position)
+
+    def document(self) -> bytes | None:
+        """Return the GLOBAL state that was committed last in this sync."""
+        last = self._last.get(None)
+        return last.state.body if last is not None and last.state.kind == "GLOBAL" else None
 
     def _last_state(self, scope: Scope) -> State | None:
         """Return the state that was committed last, in this sync or before it."""

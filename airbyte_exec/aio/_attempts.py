@@ -120,15 +120,17 @@ def _joined(results: Sequence[WriteResult], attempts: Sequence[Attempt]) -> Writ
     if len(attempts) == 1:
         return replace(last, attempts=tuple(attempts))
 
+    # A read into a cache that failed counts what it brought there: nothing of it came to where the last attempt got.
+    counted = [result for result in results if result.destination_name == last.destination_name]
     streams: dict[Any, StreamResult] = {}
-    for result in results:
+    for result in counted:
         for stream, found in result.streams.items():
             streams[stream] = _sum_of(streams.get(stream), found)
 
     return replace(
         last,
         streams=streams,
-        **{name: sum(getattr(result, name) for result in results) for name in _SUMMED},
+        **{name: sum(getattr(result, name) for result in counted) for name in _SUMMED},
         started_at=attempts[0].started_at,
         duration_seconds=time.time() - attempts[0].started_at,
         **noted(results),

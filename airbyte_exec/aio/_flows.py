@@ -22,8 +22,9 @@ from airbyte_exec.aio._replay import ReplayFlow
 from airbyte_exec.aio._straight import StraightFlow
 from airbyte_exec.aio.source import AsyncSource, Streams
 from airbyte_exec.exceptions import AirbyteConnectorError, PyAirbyteInputError
-from airbyte_exec.results import ReadResult, WriteResult
+from airbyte_exec.results import ReadResult, StreamResult, WriteResult
 from airbyte_exec.strategies import WriteStrategy, parse_strategy
+from airbyte_exec.types import StreamId
 
 if TYPE_CHECKING:
     from airbyte_exec.aio.destination import AsyncDestination
@@ -88,28 +89,55 @@ class CachedFlow:
                     await anyio.to_thread.run_sync(self.cache.close)
 
     async def _run(self, alone: Alone) -> WriteResult:
-        options = self.options
         with bare_errors():
-            await prepare_both(self.source, self.destination, check=options.check)
-            read_result = await self._read_flow(await self.destination.supported_sync_modes()).run(alone)
-            replay = ReplayFlow(
-                destination=self.destination,
-                read_result=read_result,
-                streams=list(read_result.summary.streams),
-                strategy=self.strategy,
-                force_full_refresh=self.force_full_refresh,
-                store=self.store,
-                options=options,
-                prepared=True,
-                begun=self.begun,
-            )
+            await prepare_both(self.source, self.destination, check=self.options.check)
+            read_flow = self._read_flow(await self.destination.supported_sync_modes())
             try:
-                return _with_reading(read_result.summary, await replay.run(alone))
+                read_result = await read_flow.run(alone)
             except AirbyteConnectorError as error:
-                if isinstance(error.result, WriteResult):
-                    error.result = _with_reading(read_result.summary, error.result)
+                done = _read_apart(error.result)
+                if done:
+                    read_result = await read_flow.read_before(error.result)
+                    written = await self._replay(read_result, done, alone)
+                    error.result = replace(written, streams={**_not_sent(read_result.summary), **written.streams})
 
                 raise
+
+            return await self._replay(read_result, list(read_result.summary.streams), alone)
+
+    async def _replay(self, read_result: ReadResult, streams: list[StreamId], alone: Alone) -> WriteResult:
+        replay = ReplayFlow(
+            destination=self.destination,
+            read_result=read_result,
+            streams=streams,
+            strategy=self.strategy,
+            force_full_refresh=self.force_full_refresh,
+            store=self.store,
+            options=self.options,
+            prepared=True,
+            begun=self.begun,
+        )
+        try:
+            return _with_reading(read_result.summary, await replay.run(alone))
+        except AirbyteConnectorError as error:
+            if isinstance(error.result, WriteResult):
+                error.result = _with_reading(read_result.summary, error.result)
+
+            raise
+
+
+def _read_apart(result: object) -> list[StreamId]:
+    """Return the streams that a read completed while others failed by themselves; none where the whole read failed."""
+    streams = result.streams if isinstance(result, WriteResult) else {}
+    if any(found.status == "incomplete" for found in streams.values()):
+        return []
+
+    return [stream for stream, found in streams.items() if found.status == "complete"]
+
+
+def _not_sent(read: WriteResult) -> dict[StreamId, StreamResult]:
+    """Return what is to be said of the streams of a read that come no further."""
+    return {stream: replace(found, records_delivered=0, records_confirmed=0) for stream, found in read.streams.items()}
 
 
 def _with_reading(read: WriteResult, written: WriteResult) -> WriteResult:
@@ -161,7 +189,13 @@ def choose_flow(
         known = _default_cache_store() if state_cache is None else None
         return StraightFlow(source=source_data, store=pair_store(state_cache, None), also_known_to=known, **common)
 
-    used = _default_cache() if cache is None else cache
+    used: Any = _default_cache() if cache is None else cache
+    if not hasattr(used, "open_sink"):
+        raise PyAirbyteInputError(
+            message=f"`cache` takes a cache, None for the default one, or False for none, not {type(used).__name__}.",
+            input_value=type(used).__name__,
+        )
+
     return CachedFlow(
         source=source_data, cache=used, store=pair_store(state_cache, used), closes_cache=cache is None, **common
     )

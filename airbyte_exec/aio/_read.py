@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._engine.ends import SourceFeed
-from airbyte_exec._engine.options import WriteOptions
+from airbyte_exec._engine.options import NameMapping, WriteOptions
 from airbyte_exec._engine.plan import Begun, plan_sync
 from airbyte_exec._engine.transfer import Transfer
 from airbyte_exec._state.pair import PairState, open_pair
 from airbyte_exec.aio._alone import Alone
 from airbyte_exec.aio._outcome import with_result, write_result
 from airbyte_exec.aio._prepare import following_configs, side_by_side
-from airbyte_exec.results import ReadResult
+from airbyte_exec.results import ReadResult, WriteResult
 from airbyte_exec.strategies import WriteStrategy
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ReadFlow:
             transfer = Transfer(
                 plan,
                 state.without_commits(),
-                self.options,
+                replace(self.options, names=NameMapping()),
                 source_name=source.name,
                 destination_name=type(cache).__name__,
             )
@@ -107,3 +107,8 @@ class ReadFlow:
                 await transfer.run(SourceFeed(session, plan.streams), sink)
 
             return ReadResult(cache, source.name, await write_result(transfer, state), source_key=state.pair.source_key)
+
+    async def read_before(self, summary: WriteResult) -> ReadResult:
+        """Return what a read has brought that ended in an error."""
+        state = await self.open_state()
+        return ReadResult(self.cache, self.source.name, summary, source_key=state.pair.source_key)

@@ -24,6 +24,12 @@ MEMORY = ":memory:"
 STORAGE_VERSION = "v1.4.0"
 """Of new files: the version of DuckDB that PyAirbyte can read."""
 
+_OPENING = threading.Lock()
+"""Held while a file is opened: two that open a new one at once are in each other's way."""
+
+MAKING_TABLES = threading.Lock()
+"""Held by a transaction that may make tables: two that make the same one at once are a conflict, not a queue."""
+
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?)(?:\.\s|$)", re.MULTILINE)
 
 
@@ -69,10 +75,11 @@ class DuckDBFile:
         import duckdb
 
         try:
-            if not self.in_memory:
-                self._create()
+            with _OPENING:
+                if not self.in_memory:
+                    self._create()
 
-            return duckdb.connect(str(self.path))
+                return duckdb.connect(str(self.path))
         except (duckdb.Error, OSError) as error:
             raise self._error(str(error)) from error
 

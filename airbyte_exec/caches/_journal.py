@@ -158,7 +158,7 @@ def _of(registry: Registry, entry: StreamEntry) -> list[str | None]:
 
 
 def replay(
-    registry: Registry, entries: Sequence[StreamEntry], after: Mapping[StreamId, int]
+    registry: Registry, entries: Sequence[StreamEntry], after: Mapping[StreamId, int], *, is_part: bool = False
 ) -> Iterator[Records | State]:
     """Yield what the journal holds of these streams of one source, in order.
 
@@ -166,17 +166,20 @@ def replay(
         registry: the cache.
         entries: the streams.
         after: by stream, the place up to which it is not wanted any more.
+        is_part: the source has other streams, too: what a state of all counts is not what comes before it.
     """
     from zstandard import ZstdDecompressor
 
     decompressor = ZstdDecompressor()
     wanted = {entry.stream: entry for entry in entries}
     open_ends = _OpenEnds(wanted)
+    left_out = False  # records that the next state of all streams counts
     says_too_much = False  # a state of all streams that speaks of records which are left out
     for seq, stream, generation_id, kind, count, blob in _stored(registry, entries, after):
         if stream is not None:
             entry = wanted.get(stream)
             if entry is None or seq <= after.get(stream, 0):
+                left_out |= kind != STATE
                 continue
 
             if _is_collected(entry, generation_id):
@@ -190,6 +193,9 @@ def replay(
         if kind == STATE:
             state = parse_state(data)
             state.position = seq
+            if stream is None and (is_part or left_out):
+                state, left_out = _again(state, seq), False
+
             open_ends.saw_state(state)
             yield state
         elif stream is not None:

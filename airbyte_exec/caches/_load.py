@@ -21,6 +21,7 @@ from airbyte_exec._state.store import Changes, Pair, StreamSaved
 from airbyte_exec.caches import _journal, _state
 from airbyte_exec.caches._batch import Batch, BatchBuilder
 from airbyte_exec.caches._compressed import compress
+from airbyte_exec.caches._connection import MAKING_TABLES
 from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._known import known_streams
 from airbyte_exec.caches._registry import Registry
@@ -75,7 +76,7 @@ class Load:
         # A checkpoint compresses the tables once more than a commit has to; without this there would be one a commit.
         registry.connection.execute(f"SET wal_autocheckpoint = '{_WAL_BEFORE_CHECKPOINT}'")
         self._writer = TableWriter(registry.connection, schema=registry.schema, on_unparsed=self._count_unparsed)
-        with transaction(registry.connection):
+        with MAKING_TABLES, transaction(registry.connection):
             registry.create()
             known = known_streams(registry, pair.source_name)
             journal = registry.info("journal").decode()

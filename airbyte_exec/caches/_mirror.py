@@ -49,20 +49,23 @@ class Mirror:
             saved: what is known of the pair.
             before: what was returned last.
         """
+        found = before
         if self._names is None:
-            before = read(self._registry, self._pair)  # what we wrote last may have been written over since
-            self._names = set(before)
+            found = read(self._registry, self._pair)  # what we wrote last may have been written over since
+            self._names = set(found)
             self._tables = self._registry.tables(self._pair.source_name)
 
         messages = self._messages(saved)
         for name, message in messages.items():
             if name not in self._names:
                 _write(self._registry, self._pair, name, message)
-            elif before.get(name) != message:
+            elif found.get(name) != message:
                 _rewrite(self._registry, self._pair, name, message)
 
-        delete(self._registry, self._pair, self._names - messages.keys())
-        self._names = set(messages)
+        # What else is there may be of another config, of which this table knows nothing.
+        ours = {GLOBAL, LEGACY, *before, *(stream.name for stream in saved.streams)} & self._names
+        delete(self._registry, self._pair, ours - messages.keys())
+        self._names = (self._names - ours) | messages.keys()
         return messages
 
     def _messages(self, saved: Saved) -> dict[str, str]:

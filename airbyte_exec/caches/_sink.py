@@ -85,10 +85,16 @@ class CacheSink:
         Raises:
             PyAirbyteCacheError: it could not be written.
         """
-        written = await self._hand_over()
-        await written.wait()
-        if self._failure is not None:
-            raise self._failure
+        await self._write_now(())
+
+    async def complete(self, completed: Collection[StreamId]) -> bool:
+        """Write what is left, and have the rows of these streams replaced, where they are to be; the others wait.
+
+        Raises:
+            PyAirbyteCacheError: a batch could not be written.
+        """
+        await self._write_now(completed)
+        return True
 
     async def end_of_input(self, completed: Collection[StreamId]) -> None:
         """Write what is left. The streams that are complete have their old rows replaced now, where they are to be.
@@ -140,6 +146,12 @@ class CacheSink:
                     await self._hand_over()
                 except (PyAirbyteCacheError, anyio.ClosedResourceError):
                     return
+
+    async def _write_now(self, completed: Collection[StreamId]) -> None:
+        written = await self._hand_over(completed)
+        await written.wait()
+        if self._failure is not None:
+            raise self._failure
 
     async def _hand_over(self, completed: Collection[StreamId] = (), *, last: bool = False) -> anyio.Event:
         """Hand what was gathered to the writer, and return what tells when it is written."""

@@ -7,12 +7,12 @@ one which was last mirrored into it was written by PyAirbyte since, and is the n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airbyte_exec import _crashpoints
+from airbyte_exec._state.document import without_saved
 from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec._state.store import Changes, Pair, Saved, merge_changes
 from airbyte_exec.caches import _mirror, _state_rows
@@ -74,9 +74,8 @@ class SqlStateStore:
             if row is not None:
                 _state_rows.delete(registry, row.pair)
                 if streams is not None:
-                    kept = {stream: saved for stream, saved in row.saved.streams.items() if stream not in streams}
                     left = {name: text for name, text in row.mirrored.items() if name not in names}
-                    _state_rows.insert(registry, _state_rows.Row(row.pair, replace(row.saved, streams=kept), left))
+                    _state_rows.insert(registry, _state_rows.Row(row.pair, without_saved(row.saved, streams), left))
 
     def pairs(self) -> list[Pair]:
         """Return every pair that something is known of."""
@@ -125,7 +124,7 @@ def load(registry: Registry, pair: Pair) -> Saved | None:
     if row is None:
         return None if rows else _foreign(registry, pair)
 
-    return _with_foreign(registry, row)
+    return _with_foreign(registry, row, rows)
 
 
 def save(registry: Registry, pair: Pair, changes: Changes) -> None:
@@ -161,7 +160,7 @@ class StateWriter:
 
         rows = _state_rows.rows_of(registry, pair.source_name, pair.destination_name)
         row = _state_rows.find(rows, pair)
-        before = _with_foreign(registry, row) if row is not None else None if rows else _foreign(registry, pair)
+        before = _with_foreign(registry, row, rows) if row is not None else None if rows else _foreign(registry, pair)
         saved = merge_changes(before, changes, now=now)
         mirrored = self._mirror.write(saved, row.mirrored if row is not None else {})
         if row is not None:
@@ -173,12 +172,7 @@ class StateWriter:
 
 def written_by_pyairbyte(registry: Registry, source_name: str) -> set[str]:
     """Return the names of the streams of a source that PyAirbyte has written to this cache since we did."""
-    pair = Pair(source_name, None, "")
-    mirrored: dict[str, str] = {}
-    for row in _state_rows.rows_of(registry, source_name, None):
-        mirrored.update(row.mirrored)
-
-    return {name for name, text in _mirror.read(registry, pair).items() if mirrored.get(name) != text}
+    return {*_written_since(registry, Pair(source_name, None, ""), _state_rows.rows_of(registry, source_name, None))}
 
 
 def latest(registry: Registry, source_name: str, destination_name: str | None = None) -> Saved | None:
@@ -187,7 +181,7 @@ def latest(registry: Registry, source_name: str, destination_name: str | None = 
     if not rows:
         return _foreign(registry, Pair(source_name, destination_name, ""))
 
-    return _with_foreign(registry, max(rows, key=lambda row: row.saved.last_updated))
+    return _with_foreign(registry, max(rows, key=lambda row: row.saved.last_updated), rows)
 
 
 def _foreign(registry: Registry, pair: Pair) -> Saved | None:
@@ -195,6 +189,11 @@ def _foreign(registry: Registry, pair: Pair) -> Saved | None:
     return _mirror.merged(Saved(), rows) if rows else None
 
 
-def _with_foreign(registry: Registry, row: _state_rows.Row) -> Saved:
-    found = _mirror.read(registry, row.pair).items()
-    return _mirror.merged(row.saved, {name: text for name, text in found if row.mirrored.get(name) != text})
+def _with_foreign(registry: Registry, row: _state_rows.Row, rows: Sequence[_state_rows.Row]) -> Saved:
+    return _mirror.merged(row.saved, _written_since(registry, row.pair, rows))
+
+
+def _written_since(registry: Registry, pair: Pair, rows: Iterable[_state_rows.Row]) -> dict[str, str]:
+    """Return the states that PyAirbyte wrote. Its table knows no configs: what we wrote for another one is not its."""
+    ours = {item for row in rows for item in row.mirrored.items()}
+    return {name: text for name, text in _mirror.read(registry, pair).items() if (name, text) not in ours}

@@ -11,7 +11,7 @@ from airbyte_exec._state.provider import SavedStateProvider
 from airbyte_exec._state.runlock import LockPlace
 from airbyte_exec._state.store import Pair, StreamSaved
 from airbyte_exec.caches import _journal, _rows, _state
-from airbyte_exec.caches._connection import database_errors
+from airbyte_exec.caches._connection import MAKING_TABLES, database_errors
 from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._feed import CacheFeed
 from airbyte_exec.caches._known import known_streams
@@ -198,7 +198,7 @@ class CacheStorage(abc.ABC):
     def _open_made(self) -> Iterator[Registry]:
         with self._open() as registry:
             if not registry.is_there():
-                with transaction(registry.connection):
+                with MAKING_TABLES, transaction(registry.connection):
                     registry.create()
 
             yield registry
@@ -220,4 +220,4 @@ def _cached_items(
             yield from _rows.rows_as_records(registry, entry, state=state, position=seq)
 
     journaled = [entry for entry in entries if entry.has_journal or entry.stream in after]
-    yield from _journal.replay(registry, journaled, after)
+    yield from _journal.replay(registry, journaled, after, is_part=len(entries) < len(known))

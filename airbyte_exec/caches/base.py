@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airbyte_exec import constants
-from airbyte_exec.caches._connection import database_errors
+from airbyte_exec.caches._connection import MAKING_TABLES, database_errors
 from airbyte_exec.caches._known import known_streams
 from airbyte_exec.caches._named import NamedStreams
 from airbyte_exec.caches._schema import columns_of
@@ -198,6 +198,7 @@ class CacheBase(NamedStreams):
         with (
             database_errors("The streams could not be registered."),
             self._open() as registry,
+            MAKING_TABLES,
             transaction(registry.connection),
         ):
             registry.create()
@@ -219,7 +220,7 @@ class CacheBase(NamedStreams):
         catalog = source.get_configured_catalog(streams=chosen)
         self.register_source(source.name, catalog)
         entries = self.stream_entries(source.name)
-        with self._open() as registry, transaction(registry.connection):
+        with self._open() as registry, MAKING_TABLES, transaction(registry.connection):
             writer = TableWriter(registry.connection, schema=self.schema_name, on_unparsed=lambda *_: None)
             for configured in catalog.streams:
                 entry = entries[StreamId(configured.stream.name, configured.stream.namespace)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,43 @@ def test_nothing_is_known_of_another_pair(cache: DuckDBCache) -> None:
     ]
     assert [store.load(pair) for pair in others] == [None] * 4
     assert store.pairs() == [THERE]
+
+
+@pytest.mark.parametrize("destination", ["destination-test", None])
+def test_what_was_saved_of_another_config_is_not_taken_for_pyairbytes(
+    cache: DuckDBCache, destination: str | None
+) -> None:
+    store = cache.state_store()
+    first, second = (Pair("source-test", destination, key, "" if destination is None else "d") for key in ("s1", "s2"))
+    for _ in range(2):
+        for pair, text in ((first, b"20"), (second, b"50")):
+            store.commit(pair, Changes("STREAM", {USERS: StreamSaved(text)}))
+
+        assert known(cache, first).streams[USERS].state == b"20"
+        assert known(cache, second).streams[USERS].state == b"50"
+
+
+def test_the_states_of_another_config_stay_where_pyairbyte_looks(cache: DuckDBCache) -> None:
+    store = cache.state_store()
+    store.commit(THERE, Changes("STREAM", {USERS: StreamSaved(b"1")}))
+    store.commit(replace(THERE, source_key="s2"), Changes("STREAM", {StreamId("items"): StreamSaved(b"2")}))
+    store.commit(THERE, Changes("STREAM", {USERS: StreamSaved(b"3")}))
+
+    found = cache.run_sql_query("SELECT stream_name FROM _airbyte_destination_state ORDER BY stream_name")
+    assert [row["stream_name"] for row in found] == ["items", "users"]
+
+
+def test_a_stream_that_is_forgotten_is_cut_from_a_state_of_all(cache: DuckDBCache) -> None:
+    store = cache.state_store()
+    entries = ",".join(f'{{"stream_descriptor":{{"name":"{name}"}},"stream_state":1}}' for name in ("users", "items"))
+    document = f'{{"shared_state":1,"stream_states":[{entries}]}}'.encode()
+    both = {USERS: StreamSaved(), StreamId("items"): StreamSaved()}
+    store.commit(THERE, Changes("GLOBAL", both, document))
+
+    store.forget(THERE, [USERS])
+
+    assert b"users" not in (known(cache, THERE).document or b"")
+    assert b"items" in (known(cache, THERE).document or b"")
 
 
 def test_a_key_that_a_connector_made_finds_the_pair_of_the_one_that_the_user_gave(cache: DuckDBCache) -> None:

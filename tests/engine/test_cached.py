@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from mini import after_line, after_record, after_state, step, stream
 from syncs import SHORT, Lab
 
+from airbyte_exec import NameMapping, Retries
 from airbyte_exec import exceptions as exc
 from airbyte_exec.caches import DuckDBCache
 from airbyte_exec.types import StreamId
@@ -48,9 +50,10 @@ def test_the_default_cache_is_used_where_none_is_given(lab: Lab) -> None:
     assert list((lab.folder / "project" / ".cache").rglob("*.duckdb"))
 
 
-def test_a_second_cached_write_sends_only_what_is_new(lab: Lab, cache: DuckDBCache) -> None:
+@pytest.mark.parametrize("kind", ["STREAM", "GLOBAL", "LEGACY"])
+def test_a_second_cached_write_sends_only_what_is_new(lab: Lab, cache: DuckDBCache, kind: str) -> None:
     switch = lab.folder / "more.json"
-    source = lab.source(script_file=str(switch))
+    source = lab.source(script_file=str(switch), state_type=kind)
     lab.write(source, cache=cache, write_strategy="append")
     switch.write_text(json.dumps({"streams": [stream(records=120)]}), encoding="utf-8")
 
@@ -59,6 +62,81 @@ def test_a_second_cached_write_sends_only_what_is_new(lab: Lab, cache: DuckDBCac
     assert [record["id"] for record in lab.written.records()["users"]] == list(range(101, 121))
     assert result.processed_records == 20
     assert lab.write(source, cache=cache, write_strategy="append").processed_records == 0
+    assert lab.write(source, cache=cache, write_strategy="append").processed_records == 0
+
+
+def test_names_are_mapped_on_the_way_to_the_destination_and_not_in_the_cache(lab: Lab, cache: DuckDBCache) -> None:
+    source = lab.source(streams=[stream(namespace="shop", records=20)])
+    names = NameMapping(namespace="to_${SOURCE_NAMESPACE}", prefix="p_")
+
+    result = lab.write(source, cache=cache, names=names)
+
+    (entry,) = lab.written.catalog["streams"]
+    assert (entry["stream"]["namespace"], entry["stream"]["name"]) == ("to_shop", "p_users")
+    assert len(cache["users"]) == result.streams[StreamId("users", "shop")].records_confirmed == 20
+
+
+@pytest.mark.parametrize("strategy", ["append", "merge", "replace"])
+def test_a_stream_that_fails_does_not_keep_the_others_from_the_destination(
+    lab: Lab, cache: DuckDBCache, strategy: str
+) -> None:
+    source = lab.source(streams=[stream("users", records=20, status="INCOMPLETE"), stream("items", records=30)])
+
+    error = lab.failure(source, cache=cache, write_strategy=strategy)
+
+    assert isinstance(error, exc.AirbyteConnectorReadError)
+    assert "users" in str(error)
+    assert lab.written.statuses() == {"items": ["COMPLETE"]}
+    assert len(lab.written.records()["items"]) == error.result.processed_records == 30
+    statuses = {stream.name: found.status for stream, found in error.result.streams.items()}
+    assert statuses == {"users": "failed", "items": "complete"}
+
+
+def test_records_that_did_not_leave_the_cache_are_not_counted_as_sent(lab: Lab, cache: DuckDBCache) -> None:
+    source = lab.source(script=[step("exit", after_record(55), code=1, once=lab.folder / "once")])
+
+    result = lab.write(source, cache=cache, write_strategy="append", retries=Retries(backoff=0))
+
+    assert len(result.attempts) == 2
+    assert result.processed_records == len(lab.written.records()["users"]) == 100
+    assert result.streams[StreamId("users")].records_delivered == 100
+
+
+def test_the_counts_of_a_state_of_all_streams_are_not_held_against_a_part_of_them(lab: Lab, cache: DuckDBCache) -> None:
+    source = lab.source(
+        streams=[stream("users", records=20), stream("items", records=20)], state_type="GLOBAL", source_stats="right"
+    )
+    read = source.read(cache, streams="*")
+
+    for name in ("users", "items"):
+        result = lab.destination().write(read, streams=[name], check=False, limits=SHORT, on_count_mismatch="fail")
+        assert result.processed_records == 20
+        assert result.warnings == ()
+
+
+@pytest.mark.parametrize("given", [True, "rows.duckdb"])
+def test_what_is_no_cache_is_refused(lab: Lab, given: Any) -> None:
+    with pytest.raises(exc.PyAirbyteInputError, match="`cache` takes a cache"):
+        lab.write(cache=given)
+
+
+def test_writes_of_many_threads_through_a_new_cache_are_not_in_each_others_way(lab: Lab) -> None:
+    names = [f"s{number}" for number in range(6)]
+    results = []
+
+    def write(name: str) -> None:
+        source = lab.source(streams=[stream(name, records=10)], path=str(lab.folder / f"sent-{name}"))
+        destination = lab.destination(path=str(lab.folder / f"got-{name}"))
+        results.append(lab.write(source, destination, cache=None))
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+
+    for thread in threads:
+        thread.join()
+
+    assert [result.processed_records for result in results] == [10] * len(names)
 
 
 @pytest.mark.parametrize("kind", ["GLOBAL", "LEGACY"])

@@ -55,6 +55,29 @@ def _users(number: int) -> dict[str, Any]:
     return {"id": number, "updated_at": f"2024-01-01T00:00:00.{number:03d}Z"}
 
 
+def test_a_source_gets_what_a_global_state_says_of_streams_that_are_not_read_now(lab: Lab) -> None:
+    source = lab.source(streams=[stream("users", records=20), stream("items", records=20)], state_type="GLOBAL")
+    lab.write(source, write_strategy="append", streams=["users"])
+
+    result = lab.write(source, write_strategy="append", streams=["items"])
+
+    assert lab.read.state is not None
+    (entry,) = lab.read.state[0]["global"]["stream_states"]
+    assert entry["stream_descriptor"] == {"name": "users"}
+    assert len(lab.written.messages("RECORD")) == 20
+    (warning,) = result.warnings
+    assert "'users'" in warning
+    assert "from their start" in warning
+
+
+def test_a_replace_reads_without_a_global_state_of_other_streams(lab: Lab) -> None:
+    source = lab.source(streams=[stream("users", records=20), stream("items", records=20)], state_type="GLOBAL")
+    lab.write(source, write_strategy="append", streams=["users"])
+    lab.write(source, write_strategy="replace", streams=["items"])
+
+    assert lab.read.state is None
+
+
 def test_a_global_state_is_kept_whole_and_given_back(lab: Lab) -> None:
     streams = [stream("users", records=20), stream("items", records=20)]
     source = lab.source(streams=streams, state_type="GLOBAL", shared_state_text='{"lsn":1e2}')

@@ -96,6 +96,16 @@ def test_a_stream_that_is_incomplete_fails_while_the_others_go_on(lab: Lab) -> N
     assert (lab.cursor("users"), lab.cursor("items")) == (20, 30)
 
 
+def test_a_stream_is_told_complete_though_the_end_of_another_may_not_be_told(lab: Lab) -> None:
+    source = lab.source(streams=[stream("users", records=20, status="INCOMPLETE"), stream("items", records=30)])
+
+    error = lab.failure(source, write_strategy="replace")
+
+    assert error.result.streams[USERS].status == "failed"
+    assert lab.written.statuses() == {"items": ["COMPLETE"]}
+    assert not lab.written.saw_eof
+
+
 def test_a_stream_that_fails_with_a_trace_error_of_its_own_says_why(lab: Lab) -> None:
     source = lab.source(streams=[stream("users", records=20, fails_after=10), stream("items", records=30)])
 

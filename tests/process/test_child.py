@@ -182,8 +182,11 @@ async def test_the_guardian_is_told_of_a_child_before_it_executes(
 
     def look(self: Guard, token: str, pid: int, **options: object) -> None:
         add_child(self, token, pid, **options)  # type: ignore[arg-type]
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            commands.append(file.read())
+        command = b""
+        while not command:  # it is empty for a moment, while the kernel puts the program in place
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+
+        commands.append(command)
 
     monkeypatch.setattr(Guard, "add_child", look)
     assert await run(["echo", "executed"], env, guard) == b"executed\n"

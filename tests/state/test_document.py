@@ -6,7 +6,14 @@ import json
 
 import pytest
 
-from airbyte_exec._state.document import input_document, is_refreshing, may_continue, without_streams
+from airbyte_exec._state.document import (
+    input_document,
+    is_refreshing,
+    may_continue,
+    streams_of,
+    without_saved,
+    without_streams,
+)
 from airbyte_exec._state.store import Saved, StreamSaved
 from airbyte_exec.types import StreamId
 
@@ -53,7 +60,7 @@ def test_a_global_state_is_sent_as_it_came() -> None:
 
 
 def test_a_global_state_is_sent_without_the_streams_that_start_anew() -> None:
-    document = input_document(known(kind="GLOBAL", document=GLOBAL), [A])
+    document = input_document(known(kind="GLOBAL", document=GLOBAL), [A], [B])
 
     assert document is not None
     (message,) = json.loads(document)
@@ -63,8 +70,14 @@ def test_a_global_state_is_sent_without_the_streams_that_start_anew() -> None:
     assert b"12345678901234567890" in document
 
 
+def test_a_global_state_is_sent_with_the_streams_that_are_not_read_now() -> None:
+    whole = b'[{"type":"GLOBAL","global":' + GLOBAL + b"}]"
+    assert input_document(known(kind="GLOBAL", document=GLOBAL), [A]) == whole
+    assert input_document(known(kind="GLOBAL", document=GLOBAL), [], [C]) == whole
+
+
 def test_a_global_state_without_a_stream_is_not_sent() -> None:
-    assert input_document(known(kind="GLOBAL", document=GLOBAL), [C]) is None
+    assert input_document(known(kind="GLOBAL", document=GLOBAL), [C], [A, B]) is None
 
 
 def test_a_global_state_that_cannot_be_taken_apart_is_sent_whole_or_not_at_all() -> None:
@@ -72,7 +85,7 @@ def test_a_global_state_that_cannot_be_taken_apart_is_sent_whole_or_not_at_all()
     saved = known(kind="GLOBAL", document=odd)
 
     assert input_document(saved, [A, B]) == b'[{"type":"GLOBAL","global":' + odd + b"}]"
-    assert input_document(saved, [A]) is None
+    assert input_document(saved, [A], [B]) is None
 
 
 def test_a_legacy_state_is_the_bare_object() -> None:
@@ -102,6 +115,19 @@ def test_a_legacy_state_is_dropped_when_all_of_its_streams_are_refreshed() -> No
 @pytest.mark.parametrize("saved", [None, known(A), known(kind="GLOBAL")])
 def test_without_a_document_there_is_nothing_to_drop(saved: Saved | None) -> None:
     assert without_streams(saved, [A]) is None
+
+
+def test_what_is_forgotten_is_cut_from_a_global_state() -> None:
+    saved = without_saved(known(A, B, kind="GLOBAL", document=GLOBAL), [A])
+
+    assert saved.streams.keys() == {B}
+    assert streams_of(saved.document) == {B}
+    assert without_saved(saved, [B]).document is None
+
+
+@pytest.mark.parametrize("document", [None, b"{}", b"nonsense", b'{"stream_states":[' + b"[" * 5000])
+def test_a_state_that_cannot_be_taken_apart_speaks_of_no_streams(document: bytes | None) -> None:
+    assert streams_of(document) == frozenset()
 
 
 def test_a_document_stays_where_nothing_is_refreshed() -> None:
