@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,7 +15,6 @@ from airbyte_exec._process.launch import start_shim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from airbyte_exec._process import Child
 
