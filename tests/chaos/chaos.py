@@ -99,6 +99,11 @@ def _run_through(stage: Stage, outcome: Outcome) -> None:
         if outcome.broken:
             return
 
+    done = stage.run(part, ())
+    outcome.attempts.append(done.outcome)
+    outcome.stood_still = stage.stood_still
+    outcome.broken = [] if stage.stood_still else checks.after_attempt(part, done) + checks.after_nothing_new(done)
+
 
 def minimised(outcome: Outcome) -> Plan:
     """Return the plan with as few faults as still break something."""

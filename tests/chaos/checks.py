@@ -53,6 +53,12 @@ class Checks:
         """Return what does not hold when the last attempt of a round has succeeded."""
         return self._texts(self._once(part))
 
+    def after_nothing_new(self, done: Attempt) -> list[str]:
+        """Return what does not hold after an attempt for which the source has nothing new."""
+        reads_on = self.plan.strategy != "replace" and "incremental" in self.plan.streams[0].modes
+        sent = [len(rows) for call in done.calls for rows in call.rows.values() if rows] if reads_on else []
+        return self._texts([("records.again", f"{sum(sent)} records were sent once more")] if sent else [])
+
     def _texts(self, found: Any) -> list[str]:
         where = f"(round {self.stage.round}, attempt {self.stage.number})"
         return [f"{invariant} {where}: {text}" for invariant, text in found]
