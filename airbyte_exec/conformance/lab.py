@@ -19,6 +19,7 @@ import anyio
 
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.config import resolve_config
+from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.limits import TimeLimits
 from airbyte_exec._connector.opening import PreparedSession, prepare_session
 from airbyte_exec._connector.options import SessionOptions
@@ -114,7 +115,8 @@ class Lab:
                 masker=resolved.masker,
                 secret_variables=resolved.secret_variables,
             )
-            await _attend(prepared, job, watch)
+            with bare_errors():
+                await _attend(prepared, job, watch)
         except exc.PyAirbyteError as error:
             watch.transcript.stop = "not started"
             watch.transcript.problem = resolved.masker.mask(error.get_message())

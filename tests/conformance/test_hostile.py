@@ -11,11 +11,13 @@ import anyio
 import pytest
 from mini import DESTINATION_MINI, SOURCE_MINI, source_config, step, stream
 
-from airbyte_exec.conformance import Report, Subject, load_cases, run, subject_of
+from airbyte_exec._process import Child
+from airbyte_exec.conformance import Report, Result, Subject, load_cases, run, subject_of
 from airbyte_exec.conformance import lab as lab_module
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.runner import stream as stream_results
+from airbyte_exec.exceptions import PyAirbyteError
 
 
 def report_of(rules: str, **config: object) -> Report:
@@ -26,17 +28,22 @@ def statuses(report: Report) -> dict[str, str]:
     return {result.case.code: result.status for result in report.results}
 
 
-def findings(subject: Subject, *codes: str, time_limit: float) -> dict[str, list[str]]:
-    """Return what is found of each case, where every child has so many seconds."""
+def results(subject: Subject, *codes: str, time_limit: float) -> list[Result]:
+    """Return what becomes of each case, where every child has so many seconds."""
     cases = [replace(case, time_limit=time_limit) for case in load_cases() if case.code in codes]
 
-    async def collected() -> dict[str, list[str]]:
-        return {
-            result.case.code: [finding.message for finding in result.findings]
-            async for result in stream_results(subject, cases)
-        }
+    async def collected() -> list[Result]:
+        return [result async for result in stream_results(subject, cases)]
 
     return anyio.run(collected)
+
+
+def findings(subject: Subject, *codes: str, time_limit: float) -> dict[str, list[str]]:
+    """Return what is found of each case, where every child has so many seconds."""
+    return {
+        result.case.code: [finding.message for finding in result.findings]
+        for result in results(subject, *codes, time_limit=time_limit)
+    }
 
 
 def test_a_connector_that_hangs_breaks_the_rule_of_its_command_and_the_rest_is_skipped() -> None:
@@ -51,6 +58,21 @@ def test_a_connector_that_hangs_when_it_goes_on_is_told_how_long_it_had() -> Non
     config = source_config(streams=streams, script={"read": [step("hang", when="with_state")]}, emitted_at="now")
     found = findings(subject_of(f"path:{SOURCE_MINI}", config=config), "IN4", time_limit=2.5)
     assert set(found["IN4"]) == {"it cannot go on from its own state: `read` did not end within 2.5 s"}
+
+
+def test_a_read_that_hangs_behind_its_states_is_told_by_another_rule() -> None:
+    config = source_config(streams=[stream(records=50)], script={"read": [step("hang", "end")]}, emitted_at="now")
+    (result,) = results(subject_of(f"path:{SOURCE_MINI}", config=config), "IN4", time_limit=1.0)
+    assert (result.status, result.reason) == ("skip", "`read` did not come to its end")
+
+
+def test_an_error_between_tasks_is_told_as_if_there_was_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(child: object, lines: bytes) -> None:
+        raise PyAirbyteError(message="The pipe is on fire.")
+
+    monkeypatch.setattr(Child, "write", refused)
+    (result,) = results(subject_of(f"path:{DESTINATION_MINI}"), "DE5", time_limit=20.0)
+    assert [finding.message for finding in result.findings] == ["`write` could not be run: The pipe is on fire."]
 
 
 def test_a_destination_that_only_hangs_is_not_tried_for_an_hour() -> None:
