@@ -20,6 +20,7 @@ from airbyte_exec.conformance.cases import Case, load_cases, select
 from airbyte_exec.conformance.checks import Check, Given, NotApplicableError, all_checks
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
+from airbyte_exec.conformance.needs import check_needs
 from airbyte_exec.conformance.results import Finding, Report, Result, judged, masked
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript
@@ -85,14 +86,15 @@ async def _all(bench: Bench, cases: Sequence[Case], send: Any) -> None:
 
 async def _one(bench: Bench, case: Case, send: Any) -> None:
     started = time.monotonic()
+    given = Given(case=case, subject=bench.subject, spec=bench.spec)
     try:
-        result = await bench.try_case(case)
+        result = await bench.try_case(given)
     except NotApplicableError as reason:
         result = Result(case=case, status="skip", reason=str(reason))
     except PyAirbyteError as error:
         result = Result(case=case, status="skip", reason=f"the suite could not run it: {error.get_message()}")
     except Exception as error:  # noqa: BLE001 - the top of a task: what a connector wrote must not end the other cases
-        result = judged(case, [_not_judged(error)], [], 0.0)
+        result = _broken_off(given, error)
 
     result.seconds = time.monotonic() - started
     await send.send(masked(result, bench.lab.masker))
@@ -131,14 +133,17 @@ class Bench:
 
             return self._discovered
 
-    async def try_case(self, case: Case) -> Result:
+    async def try_case(self, given: Given) -> Result:
         """Return the result of a case.
+
+        Parameters:
+            given: its beginning; it gets the runs, as soon as there are any.
 
         Raises:
             NotApplicableError: it says nothing of this subject.
         """
-        _check_needs(case, self.subject, self.spec)
-        given = Given(case=case, subject=self.subject, spec=self.spec)
+        case = given.case
+        check_needs(case, self.subject, self.spec)
         if self.subject.kind == "source" and case.group in ("discovery", "read", "incremental"):
             given.discovered = await self.discovered()
 
@@ -236,6 +241,15 @@ def _checked(check: Check, given: Given) -> list[Finding]:
         return [_not_judged(error, given.runs[-1] if given.runs else None)]
 
 
+def _broken_off(given: Given, error: Exception) -> Result:
+    """Return the result of a case that an error of ours ended: what has not run yet has not broken its rule."""
+    if given.runs:
+        return judged(given.case, [_not_judged(error, given.runs[-1])], given.runs, 0.0)
+
+    reason = f"the suite could not run it: {type(error).__name__}: {error}"
+    return Result(case=given.case, status="skip", reason=reason)
+
+
 def _not_judged(error: Exception, run: Transcript | None = None) -> Finding:
     return Finding(message=f"what it wrote cannot be judged: {type(error).__name__}: {error}", run=run)
 
@@ -245,48 +259,3 @@ def _check_ended(runs: Sequence[Transcript]) -> None:
     for run in runs:
         if run.stop in ("timeout", "flood", "not started"):
             raise NotApplicableError(f"`{run.command}` did not come to its end")
-
-
-def _check_needs(case: Case, subject: Subject, spec: dict[str, Any] | None) -> None:
-    for need in case.needs:
-        missing = _missing(need, subject, spec)
-        if missing is not None:
-            raise NotApplicableError(missing)
-
-
-def _missing(need: str, subject: Subject, spec: dict[str, Any] | None) -> str | None:
-    """Return why a need is not met, None where it is."""
-    kind, _, value = need.partition(":")
-    if kind == "mode":
-        modes = (spec or {}).get("supported_destination_sync_modes") or []
-        return None if value in modes else f"it does not support {value}"
-
-    has = {
-        "spec": spec is not None,
-        "bad_config": subject.bad_config is not None,
-        "fault_config": subject.fault_config is not None,
-        "expected_records": bool(subject.expected_records),
-        "previous_spec": "spec" in subject.previous,
-        "previous_catalog": "catalog" in subject.previous,
-        "stored_spec": subject.stored_spec is not None,
-        "metadata": subject.metadata is not None,
-        "image": subject.is_image,
-        "read_back": subject.read_back is not None,
-        "socket": False,
-    }
-    return None if has[need] else _REASONS[need]
-
-
-_REASONS = {
-    "spec": "spec gave no SPEC",
-    "bad_config": "--bad-config is not given",
-    "fault_config": "--fault-config is not given",
-    "expected_records": "--expected-records is not given",
-    "previous_spec": "--previous gives no earlier spec",
-    "previous_catalog": "--previous gives no earlier catalog",
-    "stored_spec": "--spec is not given",
-    "metadata": "--metadata is not given",
-    "image": "it is no image",
-    "read_back": "--read-back is not given: what was stored cannot be seen",
-    "socket": "connectors are driven over standard input and output, not over sockets",
-}

@@ -47,6 +47,7 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
             )
             run = await lab.run(job)
             runs.append(run)
+            given.runs = runs
             findings += await _judged(given, body, sync, run, names, place=place)
             if findings:
                 break

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mini import SOURCE_MINI, source_config
 
 from airbyte_exec.cli import main
-from airbyte_exec.conformance import Subject, load_cases, run, subject_of
+from airbyte_exec.conformance import load_cases, run, subject_of
 
 ORDERS = Path(__file__).parents[2] / "examples" / "source-orders"
 STREAM = {"name": "customers", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
@@ -65,8 +67,24 @@ def test_an_earlier_version_is_asked_and_is_of_the_same_kind(tmp_path: Path, cap
 
 
 def test_what_the_suite_cannot_judge_breaks_its_rule_and_not_the_others() -> None:
-    subject: Subject = subject_of(f"path:{SOURCE_MINI}", config=source_config(), catalog={"streams": [{}]})
+    subject = subject_of(f"path:{SOURCE_MINI}", config=source_config(), expected_records=({"stream": "users"},))
     report = run(subject, rules="read.*,SP1")
     assert len(report.results) == 1 + len([c for c in load_cases() if c.group == "read" and not c.is_optional])
-    assert report.results[0].status == "pass"
-    assert "cannot be judged: KeyError" in report.broken[0].findings[0].message
+    (broken,) = (result for result in report.broken if result.case.code == "RD6")
+    assert "cannot be judged: KeyError" in broken.findings[0].message
+    assert broken.findings[0].run is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"config": source_config(), "catalog": {"streams": [{}]}}, "KeyError: 'stream'"),
+        ({"config": source_config(start=date(2024, 1, 31))}, "TypeError: Object of type date is not JSON serializable"),
+    ],
+)
+def test_what_the_suite_cannot_run_is_no_breach_of_the_connector(given: dict[str, Any], reason: str) -> None:
+    report = run(subject_of(f"path:{SOURCE_MINI}", **given), rules="RD1,SP1")
+    assert [(result.status, result.reason) for result in report.results] == [
+        ("pass", None),
+        ("skip", f"the suite could not run it: {reason}"),
+    ]
