@@ -1,55 +1,12 @@
-"""JSON and YAML that are given beside a connector: a file, or the text itself."""
+"""What the documents are that are given beside a connector: baselines, specs, catalogs."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from airbyte_exec._documents import read_document
 from airbyte_exec.exceptions import PyAirbyteInputError
-
-
-def read_document(text: str) -> Any:
-    """Return what a JSON or YAML file holds, or what the text itself says.
-
-    Raises:
-        PyAirbyteInputError: it cannot be read.
-    """
-    import yaml
-
-    is_text = text.lstrip().startswith(("{", "["))
-    try:
-        content = text if is_text else Path(text).read_text(encoding="utf-8")
-        return json.loads(content) if content.lstrip().startswith(("{", "[")) else yaml.safe_load(content)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        what = "This" if is_text else text  # what stands on the command line itself may hold secrets
-        raise PyAirbyteInputError(message=f"{what} cannot be read as JSON or YAML: {type(error).__name__}.") from error
-
-
-def read_object(text: str, option: str) -> dict[str, Any]:
-    """Return an object: a config, a catalog.
-
-    Raises:
-        PyAirbyteInputError: it cannot be read, or is no object.
-    """
-    found = read_document(text)
-    if not isinstance(found, dict):
-        raise PyAirbyteInputError(message=f"{option} must be an object: keys with values.")
-
-    return found
-
-
-def read_bytes(name: str, option: str) -> bytes:
-    """Return what a file holds.
-
-    Raises:
-        PyAirbyteInputError: it cannot be read.
-    """
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise PyAirbyteInputError(message=f"{option}: {name} cannot be read: {error.strerror}.") from error
 
 
 def read_baseline(text: str | None) -> list[str]:
@@ -63,7 +20,7 @@ def read_baseline(text: str | None) -> list[str]:
 
     from airbyte_exec.conformance.cases import load_cases
 
-    found = read_document(text)
+    found = read_document(text, "--baseline")
     rules = found.get("known", []) if isinstance(found, dict) else found
     if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
         raise PyAirbyteInputError(message="A baseline is a list of rules, or an object with a list `known`.")

@@ -112,21 +112,38 @@ class RuleSuite(pytest.Collector):
         return next(result for result in self._report.results if result.case.id == rule)
 
     def _run(self) -> Report:
-        from airbyte_exec import _portal
+        from airbyte_exec import _documents, _portal
         from airbyte_exec.conformance import documents, run
         from airbyte_exec.conformance.given import subject_given
 
         words: dict[str, Any] = {
             name: self._given(name) for name in ("kind", *(name.replace("-", "_") for name, _ in _OPTIONS))
         }
-        words["previous"] = shlex.split(words["previous"] or "")
+        words["previous"] = _divided(words["previous"] or "")
         subject = subject_given(
-            self.name, words, read=documents.read_object, read_bytes=documents.read_bytes, ask=_portal.run
+            self.name, words, read=_documents.read_object, read_bytes=_documents.read_bytes, ask=_portal.run
         )
         chosen = [item.name for item in self.session.items if item.parent is self]  # without what -k leaves out
         report = run(subject, rules=",".join(chosen))
         report.against(documents.read_baseline(self._given("baseline")))
         return report
+
+
+def _divided(text: str) -> list[str]:
+    """Return the words of a text that is divided by spaces; a JSON text is one.
+
+    Raises:
+        PyAirbyteInputError: a quote in it has no end.
+    """
+    from airbyte_exec.exceptions import PyAirbyteInputError
+
+    if text.lstrip().startswith("{"):
+        return [text.strip()]
+
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise PyAirbyteInputError(message=f"--previous: {text!r} is not divided by spaces: {error}.") from error
 
 
 class RuleItem(pytest.Item):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,17 @@ from mini import SOURCE_MINI, source_config
 ORDERS = Path(__file__).parents[2] / "examples" / "source-orders"
 
 
-def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", f"--rootdir={folder}", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=100, check=False)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100,
+        check=False,
+        env={**os.environ, **variables},
+    )
 
 
 def config_file(folder: Path, **more: object) -> str:
@@ -100,7 +109,32 @@ def test_a_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
         "--airbyte-rules=spec.answer",
     )
     assert done.returncode == 1
-    assert "nowhere.json cannot be read as JSON or YAML" in done.stdout
+    assert "--config: nowhere.json cannot be read: No such file" in done.stdout
+
+
+def test_yaml_is_read_by_the_rules_of_the_command_line(tmp_path: Path) -> None:
+    yaml = "country: no\nsince: 2024-01-31\npath: calls\n"
+    (tmp_path / "c.yaml").write_text(yaml, encoding="utf-8-sig")  # with the mark that editors of Windows write
+    options = (f"--airbyte-connector=path:{SOURCE_MINI}", "--airbyte-config=~/c.yaml", "--airbyte-rules=CK1")
+    done = run_pytest(tmp_path, *options, HOME=str(tmp_path))
+    assert "1 passed" in done.stdout, done.stdout
+    (call,) = (tmp_path / "calls").glob("check-*")
+    seen = call if call.is_file() else call / "config.json"
+    assert {"country": "no", "since": "2024-01-31"}.items() <= json.loads(seen.read_text(encoding="utf-8")).items()
+
+
+def test_an_earlier_spec_may_be_the_json_text_itself(tmp_path: Path) -> None:
+    spec = {"connectionSpecification": {"type": "object", "properties": {"it's gone": {"type": "string"}}}}
+    options = (f"--airbyte-connector=path:{ORDERS}", "--airbyte-rules=SP15")
+    done = run_pytest(tmp_path, *options, f"--airbyte-previous={json.dumps(spec)}")
+    assert "it's gone: it is gone" in done.stdout, done.stdout
+
+
+def test_a_quote_without_an_end_is_told_and_no_traceback(tmp_path: Path) -> None:
+    options = (f"--airbyte-connector=path:{ORDERS}", "--airbyte-rules=SP1")
+    done = run_pytest(tmp_path, *options, "--airbyte-previous=it's")
+    assert '--previous: "it\'s" is not divided by spaces: No closing quotation.' in done.stdout, done.stdout
+    assert "pytest_plugin.py" not in done.stdout
 
 
 def test_a_name_that_does_not_tell_its_kind_fails_each_rule_unless_it_is_given(tmp_path: Path) -> None:
