@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 from airbyte_exec.conformance.documents import part_of, previous_of
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
-from airbyte_exec.conformance.readback import ReadBack, read_back
+from airbyte_exec.conformance.readback import PLACE, Files, ReadBack, Sql, read_back
 from airbyte_exec.conformance.runner import PRELUDE_LIMIT
 from airbyte_exec.conformance.subject import Subject, subject_of
 from airbyte_exec.exceptions import PyAirbyteInputError
@@ -102,7 +103,7 @@ def _records(content: bytes) -> tuple[dict[str, Any], ...]:
 
 def _previous(text: str, subject: Subject, read: ReadConfig, ask: Ask, how: Mapping[str, Any]) -> dict[str, Any]:
     """Return the spec, the catalog, or both, of the version before."""
-    if text.startswith("{") or Path(text).is_file() or text.endswith(_FILES):
+    if text.lstrip().startswith("{") or Path(text).is_file() or text.endswith(_FILES):
         return previous_of(read(text, "--previous"), "--previous")
 
     found = ask(lambda: _asked(text, subject, how))
@@ -132,8 +133,16 @@ def _own_read_back(subject: Subject) -> ReadBack | None:
     if subject.name != "destination-local" or not isinstance(path, str):
         return None
 
-    kind, schema = subject.config.get("format", "duckdb"), subject.config.get("schema", "")
+    # Not through a text such as --read-back: what divides one there may stand in a path.
+    path = str(Path(path).expanduser())
+    kind, schema = subject.config.get("format", "duckdb"), subject.config.get("schema") or ""
     if kind == "duckdb":
-        return read_back(f"duckdb:///{path}", namespace=schema or "main")
+        return Sql(url="duckdb://", file=path, default=schema or "main")
 
-    return read_back(f"files:{path}/{{namespace}}/{{stream}}/*.{kind}", namespace=schema)
+    return Files(template=f"{_plain(path)}/{{namespace}}/{{stream}}/*.{kind}", default=schema)
+
+
+def _plain(path: str) -> str:
+    """Return a path as a template that means nothing but it; the place of a case stays one."""
+    doubled = glob.escape(path).replace("{", "{{").replace("}", "}}")
+    return doubled.replace("{" + PLACE + "}", PLACE)

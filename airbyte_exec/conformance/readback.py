@@ -1,37 +1,27 @@
-"""Reads what a destination stored: from files, from a database by SQL, or by a command of the connector's author.
-
-A row is a mapping of columns. The columns `_airbyte_data` and `data`, where they hold the whole record, take the place
-of the row, so that a store of raw records and one of typed tables are read alike.
-"""
+"""Reads what a destination stored: from files, from a database by SQL, or by a command of the connector's author."""
 
 from __future__ import annotations
 
 import glob
-import json
-import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
+from airbyte_exec.conformance.rows import Row, row_of, rows_of_lines
+from airbyte_exec.conformance.tables import Sql
 from airbyte_exec.exceptions import PyAirbyteInputError
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-Row = dict[str, Any]
 PLACE = "{case}"  # stands for the place of one case, in a config and in what tells how its rows are read
 COMMAND_LIMIT = 60.0  # seconds for one answer of an author's command
-_WHOLE = ("_airbyte_data", "data")
 _PLAIN = " -_."  # stands in a file name as it is
-_NAMESPACE = re.compile(r"\{namespace\}.*?(?=\{stream\}|$)")  # and what divides it from the stream
 # What a CSV file says is text: 007 is no number because it looks like one.
-_CSV = "read_csv(?, all_varchar=true, header=true)"
+# Nor is it another dialect because a name holds a semicolon, and "" is a text where nothing at all is none.
+_CSV = """read_csv(?, all_varchar=true, header=true, delim=',', quote='"', escape='"', allow_quoted_nulls=false)"""
 _HINT = (
     "Such as 'files:/data/{namespace}/{stream}/*.parquet', 'sqlite:////data/x.db#{namespace}_{stream}', "
     "'duckdb:////data/x.duckdb', 'postgresql://…', or 'command:./print-rows' (called with namespace and stream, prints "
@@ -113,7 +103,9 @@ def placed(adapter: ReadBack, place: str) -> ReadBack:
         return replace(adapter, template=adapter.template.replace(PLACE, place))
 
     if isinstance(adapter, Sql):
-        return replace(adapter, url=adapter.url.replace(PLACE, place), table=adapter.table.replace(PLACE, place))
+        file = None if adapter.file is None else adapter.file.replace(PLACE, place)
+        url, table = adapter.url.replace(PLACE, place), adapter.table.replace(PLACE, place)
+        return replace(adapter, url=url, table=table, file=file)
 
     if isinstance(adapter, Command):
         return replace(adapter, argv=tuple(part.replace(PLACE, place) for part in adapter.argv))
@@ -161,88 +153,15 @@ def _rows_of_file(path: Path) -> list[Row]:
 
     try:
         if path.suffix in (".jsonl", ".json", ".ndjson"):
-            return _rows_of_lines(path.read_bytes())
+            return rows_of_lines(path.read_bytes())
 
         reader = "read_parquet(?)" if path.suffix == ".parquet" else _CSV
         with duckdb.connect() as connection:
-            found = connection.execute(f"SELECT * FROM {reader}", [str(path)])  # noqa: S608 - one of two texts
+            found = connection.execute(f"SELECT * FROM {reader}", [glob.escape(str(path))])  # noqa: S608 - one of two texts
             names = [column[0] for column in found.description or ()]
-            return [_row(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+            return [row_of(dict(zip(names, row, strict=True))) for row in found.fetchall()]
     except (OSError, ValueError, duckdb.Error) as error:
         raise PyAirbyteInputError(message=f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from error
-
-
-def _rows_of_lines(content: bytes) -> list[Row]:
-    """Return the rows of JSON lines.
-
-    Raises:
-        ValueError: they are none.
-    """
-    found = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
-    if not all(isinstance(each, dict) for each in found):
-        raise ValueError("a row must be a JSON object")
-
-    return [_row(each) for each in found]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sql:
-    """Tables of a database, by the name of the stream in the schema of its namespace.
-
-    Parameters:
-        url: as SQLAlchemy takes it: DuckDB, SQLite, Postgres, and what else has a driver.
-        table: the name of a table, with `{stream}`, and `{namespace}` where namespaces are no schemas. A stream
-            without a namespace has a name without the `{namespace}` and what stands between the two.
-        default: the schema of streams without a namespace.
-    """
-
-    url: str
-    table: str = "{stream}"
-    default: str = ""
-
-    def rows(self, name: str, namespace: str | None) -> list[Row]:
-        """Return the rows of the table; none where there is no such table.
-
-        Raises:
-            PyAirbyteInputError: the database cannot be reached or the table not be read, or nothing here speaks its
-                language.
-        """
-        import sqlalchemy as sa
-        from sqlalchemy.exc import SQLAlchemyError
-
-        template = self.table if namespace or self.default else _NAMESPACE.sub("", self.table)
-        table = template.format(namespace=namespace or self.default, stream=name)
-        schema = None if "{namespace}" in self.table else namespace or self.default or None
-        try:
-            engine = sa.create_engine(self.url, poolclass=sa.NullPool)
-            with engine.connect() as connection:
-                return _rows_of_table(connection, table, schema) if _has_table(connection, table, schema) else []
-        except (ImportError, SQLAlchemyError, ValueError) as error:
-            message = f"The table cannot be read: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            raise PyAirbyteInputError(message=message, guidance=_HINT) from error
-
-
-def _rows_of_table(connection: Connection, name: str, schema: str | None) -> list[Row]:
-    import sqlalchemy as sa
-
-    table = sa.table(sa.quoted_name(name, True), schema=sa.quoted_name(schema, True) if schema else None)
-    if connection.dialect.name == "postgresql":  # it knows dates that Python does not, such as those before our era
-        rows = table.alias("rows_")
-        query = sa.select(sa.cast(sa.func.to_jsonb(sa.literal_column("rows_")), sa.Text)).select_from(rows)
-        return [_row(json.loads(found[0])) for found in connection.execute(query)]
-
-    every: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(table)
-    return [_row(dict(found._mapping)) for found in connection.execute(every)]
-
-
-def _has_table(connection: Connection, name: str, schema: str | None) -> bool:
-    import sqlalchemy as sa
-
-    inspector = sa.inspect(connection)
-    if schema is not None and connection.dialect.name == "sqlite" and schema not in inspector.get_schema_names():
-        return False  # of a file that is not attached it would say that it cannot look
-
-    return inspector.has_table(name, schema=schema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,31 +185,8 @@ class Command:
             done = subprocess.run(
                 argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=COMMAND_LIMIT
             )
-            return _rows_of_lines(done.stdout)
+            return rows_of_lines(done.stdout)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             raise PyAirbyteInputError(
                 message=f"{self.argv[0]} does not print the rows: {error}", guidance=_HINT
             ) from error
-
-
-def _row(columns: Mapping[str, Any]) -> Row:
-    kept = {name: _value(value) for name, value in columns.items()}
-    for name in _WHOLE:
-        whole = kept.get(name)
-        if isinstance(whole, dict) and not any(key for key in kept if key != name and not key.startswith("_")):
-            return {**whole, **{key: value for key, value in kept.items() if key.startswith("_") and key != name}}
-
-    return kept
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-
-    return value

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from mini import DESTINATION_MINI
 
-from airbyte_exec.conformance import ReadBack, Report, read_back, reports, run, subject_of
+from airbyte_exec._documents import read_object
+from airbyte_exec.conformance import ReadBack, Report, Subject, read_back, reports, run, subject_of
 from airbyte_exec.conformance.checks.destination import compared
-from airbyte_exec.conformance.readback import Row, placed
+from airbyte_exec.conformance.given import subject_given
+from airbyte_exec.conformance.readback import placed
+from airbyte_exec.conformance.rows import Row
 from airbyte_exec.exceptions import PyAirbyteInputError
 
 ROWS = [{"id": 1, "name": "a"}, {"id": 2, "name": None}]
@@ -67,6 +72,52 @@ def test_what_a_csv_file_says_is_text(tmp_path: Path) -> None:
     (tmp_path / "users.csv").write_text('id,zip,text\n1,007,"two\nlines, ""quoted"""\n2,,\n', encoding="utf-8")
     found = read_back(f"files:{tmp_path}/{{stream}}.csv").rows("users", None)
     assert found == [{"id": "1", "zip": "007", "text": 'two\nlines, "quoted"'}, {"id": "2", "zip": None, "text": None}]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("name\na;b\nc;d\n", [{"name": "a;b"}, {"name": "c;d"}]),
+        ("name\na|b\n", [{"name": "a|b"}]),
+        ("id,name\n1,'quoted'\n", [{"id": "1", "name": "'quoted'"}]),
+        ('id,name\n1,\n2,""\n', [{"id": "1", "name": None}, {"id": "2", "name": ""}]),
+        ("id,name\r\n1,x\r\n", [{"id": "1", "name": "x"}]),
+    ],
+)
+def test_the_dialect_of_a_csv_file_is_not_guessed(tmp_path: Path, text: str, rows: list[Row]) -> None:
+    (tmp_path / "users.csv").write_text(text, encoding="utf-8", newline="")
+    assert read_back(f"files:{tmp_path}/{{stream}}.csv").rows("users", None) == rows
+
+
+@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
+def test_a_database_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path, scheme: str) -> None:
+    with pytest.raises(PyAirbyteInputError, match=r"There is no file .*/new\.db"):
+        read_back(f"{scheme}:///{tmp_path}/new.db").rows("users", None)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def own_subject(config: Row) -> Subject:
+    def fail(*_: object) -> Any:
+        raise AssertionError("nothing of that is given")
+
+    return subject_given(
+        "destination-local", {"config": json.dumps(config)}, read=read_object, read_bytes=fail, ask=fail
+    )
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%20b", "[ab]", "{x}", "{", "a*"])
+@pytest.mark.parametrize("kind", ["duckdb", "csv"])
+def test_our_own_destination_is_read_at_a_path_of_any_name(tmp_path: Path, name: str, kind: str) -> None:
+    subject = own_subject({"path": str(tmp_path / f"{name}.{{case}}"), "format": kind})
+    report = run(subject, rules="destination.append")
+    assert [result.status for result in report.results] == ["pass"], reports.render(report, "json")
+
+
+def test_our_own_destination_is_read_in_the_folder_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    report = run(own_subject({"path": "~/rows", "format": "jsonl"}), rules="destination.append")
+    assert [result.status for result in report.results] == ["pass"], reports.render(report, "json")
 
 
 def test_a_table_is_found_by_a_template_where_namespaces_are_no_schemas(tmp_path: Path) -> None:

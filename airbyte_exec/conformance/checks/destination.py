@@ -10,8 +10,9 @@ from typing import Any
 
 from airbyte_exec.conformance.checks.values import moment
 from airbyte_exec.conformance.messages import Names, Sync, filled
-from airbyte_exec.conformance.readback import ReadBack, Row
+from airbyte_exec.conformance.readback import ReadBack
 from airbyte_exec.conformance.results import Finding
+from airbyte_exec.conformance.rows import Row
 from airbyte_exec.conformance.transcript import Line, Transcript
 
 _MOST = 5
