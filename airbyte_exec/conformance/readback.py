@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -181,12 +183,23 @@ class Command:
             PyAirbyteInputError: it fails, takes too long, or prints something else.
         """
         try:
-            argv = [*self.argv, namespace or "", name]
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=COMMAND_LIMIT
-            )
-            return rows_of_lines(done.stdout)
+            return rows_of_lines(_printed([*self.argv, namespace or "", name]))
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             raise PyAirbyteInputError(
                 message=f"{self.argv[0]} does not print the rows: {error}", guidance=_HINT
             ) from error
+
+
+def _printed(argv: Sequence[str]) -> bytes:
+    """Return what a program prints. At its time limit it is killed with all that it started: a shell starts others."""
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            printed, _ = process.communicate(timeout=COMMAND_LIMIT)
+        finally:
+            if process.returncode is None:  # so its number is still its own
+                os.killpg(process.pid, signal.SIGKILL)
+
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, argv)
+
+    return printed

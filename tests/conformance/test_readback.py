@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import sqlite3
 import stat
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from mini import DESTINATION_MINI
 
 from airbyte_exec._documents import read_object
-from airbyte_exec.conformance import ReadBack, Report, Subject, read_back, reports, run, subject_of
+from airbyte_exec.conformance import ReadBack, Report, Subject, read_back, readback, reports, run, subject_of
 from airbyte_exec.conformance.checks.destination import compared
 from airbyte_exec.conformance.given import subject_given
 from airbyte_exec.conformance.readback import placed
@@ -186,6 +188,25 @@ def test_a_file_that_is_broken_is_an_error_that_names_it(ending: str, tmp_path: 
 def test_a_program_that_prints_no_rows_is_an_error(printed: str) -> None:
     with pytest.raises(PyAirbyteInputError, match="does not print the rows"):
         read_back(f"command:sh -c 'echo \"{printed}\"'").rows("users", None)
+
+
+def test_a_program_that_takes_too_long_ends_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fifo = tmp_path / "held"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(readback, "COMMAND_LIMIT", 1.0)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(PyAirbyteInputError, match="timed out"):
+            read_back(f"command:sh -c 'exec 9>{fifo}; echo >&9; sleep 60 | cat; true'").rows("users", None)
+
+        os.set_blocking(reader, True)
+        assert os.read(reader, 9) == b"\n"
+        assert select.select([reader], [], [], 20)[0], "one of them lives, and holds the other end"
+        assert os.read(reader, 9) == b""
+    finally:
+        os.close(reader)
 
 
 def test_each_case_is_read_at_its_own_place() -> None:
