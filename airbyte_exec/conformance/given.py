@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_exec.conformance.documents import part_of, previous_of
+from airbyte_exec.conformance.expectations import stopped
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.readback import PLACE, Files, ReadBack, Sql, read_back
 from airbyte_exec.conformance.runner import PRELUDE_LIMIT
 from airbyte_exec.conformance.subject import Subject, subject_of
+from airbyte_exec.conformance.transcript import Transcript
 from airbyte_exec.exceptions import PyAirbyteInputError
 
 ReadConfig = Callable[[str, str], dict[str, Any]]
 ReadBytes = Callable[[str, str], bytes]
 Ask = Callable[[Callable[[], Awaitable[dict[str, Any]]]], dict[str, Any]]
 _FILES = (".json", ".yaml", ".yml", ".jsonl")
+_SHOWN = 300  # characters of what an earlier version says at its end
 
 
 def subject_given(
@@ -106,25 +109,40 @@ def _previous(text: str, subject: Subject, read: ReadConfig, ask: Ask, how: Mapp
     if text.lstrip().startswith("{") or Path(text).is_file() or text.endswith(_FILES):
         return previous_of(read(text, "--previous"), "--previous")
 
-    found = ask(lambda: _asked(text, subject, how))
-    if not found:
-        raise PyAirbyteInputError(message=f"--previous: {text} gives neither a SPEC nor a CATALOG.")
-
-    return found
+    return ask(lambda: _asked(text, subject, how))
 
 
 async def _asked(text: str, subject: Subject, how: Mapping[str, Any]) -> dict[str, Any]:
-    lab = Lab(subject_of(text, kind=subject.kind, config=subject.config, how=dict(how)))
-    found: dict[str, Any] = {}
-    for line in (await lab.run(Job(command="spec"))).of("SPEC"):
-        found["spec"] = line.body
+    """Return what an earlier version says of itself.
 
+    Raises:
+        PyAirbyteInputError: it says nothing; the message tells how its commands ended.
+    """
+    lab = Lab(subject_of(text, kind=subject.kind, config=subject.config, how=dict(how)))
+    jobs = [(Job(command="spec"), "SPEC")]
     if subject.kind == "source":
-        job = Job(command="discover", config=subject.config, time_limit=PRELUDE_LIMIT)
-        for line in (await lab.run(job)).of("CATALOG"):
-            found["catalog"] = line.body
+        jobs.append((Job(command="discover", config=subject.config, time_limit=PRELUDE_LIMIT), "CATALOG"))
+
+    found: dict[str, Any] = {}
+    reasons = []
+    for job, kind in jobs:
+        run = await lab.run(job)
+        reasons.append(_ended(run, job.time_limit))
+        for line in run.of(kind):
+            found[kind.lower()] = line.body
+
+    if not found:
+        message = f"--previous: {text} gives neither a SPEC nor a CATALOG: {'; '.join(reasons)}."
+        raise PyAirbyteInputError(message=lab.masker.mask(message))
 
     return found
+
+
+def _ended(run: Transcript, limit: float) -> str:
+    """Return how a command came to its end, with the last that it said."""
+    ended = stopped(run, limit) if run.stop != "exit" else f"`{run.command}` ended with exit code {run.exit_code}"
+    told = [str(error.get("message")) for error in run.trace_errors[-1:]] if run.errors else run.stderr[-1:]
+    return " ".join([ended, *(f"({said[:_SHOWN]})" for said in told)])
 
 
 def _own_read_back(subject: Subject) -> ReadBack | None:

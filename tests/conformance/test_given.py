@@ -66,6 +66,23 @@ def test_an_earlier_version_is_asked_and_is_of_the_same_kind(tmp_path: Path, cap
     assert "1 pass, 1 fail" in said
 
 
+def test_an_earlier_version_that_says_nothing_tells_why_and_no_secret(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    earlier = tmp_path / "orders-0.9"
+    earlier.write_text(
+        '#!/bin/sh\necho no module named $1 >&2\n[ $1 = spec ] || cat "$3" >&2\nexit 3\n', encoding="utf-8"
+    )
+    earlier.chmod(0o755)
+    options = ("--rules", "*.compatible", "--previous", f"path:{earlier}")
+    assert verdict(*options, "--config", json.dumps({"api_key": "s3cr3t-key"})) == 2
+    said = capfd.readouterr().err
+    assert "neither a SPEC nor a CATALOG: `spec` ended with exit code 3 (no module named spec); `discover`" in said
+    assert "s3cr3t-key" not in said
+    assert verdict("--rules", "*.compatible", "--previous", "path:/nowhere/source-old") == 2
+    assert "/nowhere/source-old" in capfd.readouterr().err
+
+
 def test_what_the_suite_cannot_judge_breaks_its_rule_and_not_the_others() -> None:
     subject = subject_of(f"path:{SOURCE_MINI}", config=source_config(), expected_records=({"stream": "users"},))
     report = run(subject, rules="read.*,SP1")
