@@ -175,6 +175,22 @@ def test_what_is_kept_repeats_a_broken_run_and_is_its_owners_alone(tmp_path: Pat
     assert again.stdout == (folder / "stdout.jsonl").read_bytes()
 
 
+def test_what_an_earlier_report_kept_goes_and_nothing_else(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    options = ("--rules", "IN2,RD11", "--keep", str(kept))
+    assert main(arguments(tmp_path, *options, resumes="at_start", source_stats="wrong")) == 1
+    assert len(list((kept / "incremental.goes-on").iterdir())) > 1
+    (own := kept / "incremental.goes-on" / "1-read" / "notes.txt").write_text("mine", encoding="utf-8")
+    (other := kept / "other.txt").write_text("mine", encoding="utf-8")
+
+    assert main(arguments(tmp_path, *options, source_stats="wrong")) == 1
+    assert {path for path in kept.rglob("*") if path.is_file() and path.parent.parent.name != "read.counts"} == {
+        own,
+        other,
+    }
+    assert (kept / "read.counts" / "1-read" / "stdout.jsonl").is_file()
+
+
 def test_reports_are_written_beside_what_is_printed(tmp_path: Path) -> None:
     page, xml = tmp_path / "r.html", tmp_path / "r.xml"
     assert main(arguments(tmp_path, "--rules", "SP1", "--report", f"html={page}", "--report", f"junit={xml}")) == 0
