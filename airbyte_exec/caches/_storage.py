@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airbyte_exec._state.provider import SavedStateProvider
 from airbyte_exec._state.runlock import LockPlace
-from airbyte_exec._state.store import Pair, StreamSaved
-from airbyte_exec.caches import _journal, _rows, _state
+from airbyte_exec._state.store import Pair, Saved, StreamSaved
+from airbyte_exec.caches import _journal, _rows, _state, _state_rows
 from airbyte_exec.caches._connection import MAKING_TABLES, database_errors
 from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._feed import CacheFeed
@@ -178,6 +178,11 @@ class CacheStorage(abc.ABC):
         """Return what is known of the streams of a source: the configured stream, the generation, the table."""
         with self._open() as registry:
             return {entry.stream: entry for entry in registry.streams() if entry.source_name == source_name}
+
+    def states_of_rows(self, source_name: str) -> dict[Pair, Saved]:
+        """Return what is saved with the rows of a source, of each config that it was read with."""
+        with self._open_made() as registry:
+            return {row.pair: row.saved for row in _state_rows.rows_of(registry, source_name)}
 
     def configured_catalog(self, source_name: str) -> ConfiguredAirbyteCatalog:
         """Return the catalog that the rows of a source were last read with."""

@@ -14,14 +14,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from airbyte_exec._state.document import is_refreshing
 from airbyte_exec._state.store import Pair
 from airbyte_exec.caches._connection import database_errors
 from airbyte_exec.caches._load import Load
 from airbyte_exec.caches._messages import Tracker, Writing
 from airbyte_exec.caches._statistics import TableStatistics, row_count
 from airbyte_exec.caches._tables import table_columns
-from airbyte_exec.exceptions import PyAirbyteCacheError, PyAirbyteWarning
+from airbyte_exec.exceptions import PyAirbyteCacheError, PyAirbyteInputError, PyAirbyteWarning
 from airbyte_exec.protocol.catalog import StreamPlan
+from airbyte_exec.protocol.models import ConfiguredAirbyteCatalog
 from airbyte_exec.shared.catalog_providers import CatalogProvider
 from airbyte_exec.strategies import WriteMethod, WriteStrategy, parse_strategy
 from airbyte_exec.types import StreamId
@@ -29,6 +31,8 @@ from airbyte_exec.types import StreamId
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Table
 
+    from airbyte_exec._state.store import Saved
+    from airbyte_exec.caches._entry import StreamEntry
     from airbyte_exec.caches._registry import Registry
     from airbyte_exec.caches.base import CacheBase
     from airbyte_exec.protocol.models import AirbyteMessage
@@ -171,7 +175,8 @@ class RecordProcessor(SqlProcessor):
             AirbyteConnectorReadError: a TRACE ERROR, or a stream that is INCOMPLETE. What came before it is durable;
                 the streams that were to be replaced are as they were.
             PyAirbyteCacheError: it could not be written.
-            PyAirbyteInputError: no such strategy, or a merge of a stream without a primary key.
+            PyAirbyteInputError: no such strategy, a merge of a stream without a primary key, or a stream that an
+                interrupted read is about to replace.
         """
         plans = self._plans(parse_strategy(write_strategy))
         with database_errors("What was sent could not be written to the cache."):
@@ -185,14 +190,18 @@ class RecordProcessor(SqlProcessor):
 
     def _plans(self, strategy: WriteStrategy) -> list[StreamPlan]:
         entries = self._cache.stream_entries(self._source_name)
+        known = self._cache.states_of_rows(self._source_name).values()
         plans = []
         for configured in self._catalog_provider.with_write_strategy(strategy).configured_catalog.streams:
             stream = StreamId(configured.stream.name, configured.stream.namespace)
-            method = self._catalog_provider.resolve_write_method(stream.name, strategy)
+            alone = CatalogProvider(ConfiguredAirbyteCatalog(streams=[configured]))  # another may have its name
+            method = alone.resolve_write_method(stream.name, strategy)
+            entry = entries.get(stream)
+            if entry is not None:
+                _require_not_refreshing(entry, known)
+
             refresh = method is WriteMethod.REPLACE
-            # A replace that was interrupted has begun a generation: this one is another.
-            generation = max(entries[stream].generation_id, entries[stream].staging_generation_id or 0) + 1
-            numbers = {"generation_id": generation, "minimum_generation_id": generation if refresh else 0}
+            numbers = _generation(entry, refresh=refresh)
             plans.append(
                 StreamPlan(
                     stream=stream, method=method, configured=configured.model_copy(update=numbers), refresh=refresh
@@ -200,6 +209,29 @@ class RecordProcessor(SqlProcessor):
             )
 
         return plans
+
+
+def _generation(entry: StreamEntry | None, *, refresh: bool) -> dict[str, int]:
+    held = entry.generation_id if entry is not None else 0
+    if not refresh:
+        # Rows that are added are of the generation that is there: a destination would be sent all of a new one.
+        return {"generation_id": held, "minimum_generation_id": 0}
+
+    # A replace that was interrupted has begun a generation: this one is another.
+    begun = entry.staging_generation_id if entry is not None else None
+    generation = max(held, begun or 0) + 1
+    return {"generation_id": generation, "minimum_generation_id": generation}
+
+
+def _require_not_refreshing(entry: StreamEntry, known: Iterable[Saved]) -> None:
+    """Raise where a read is to go on with rows that are put aside: this would drop them, and not the read's state."""
+    found = [saved.streams[entry.stream] for saved in known if entry.stream in saved.streams]
+    if any(is_refreshing(saved) and saved.generation_id == entry.staging_generation_id for saved in found):
+        raise PyAirbyteInputError(
+            message=f"A read that replaces stream {entry.stream} was interrupted: its rows are not in place yet.",
+            guidance="Read the source into the cache again, which ends it.",
+            context={"stream_name": str(entry.stream)},
+        )
 
 
 def _warn(text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mini import destination_config, stream
+from own_messages import catalog, complete, entry, ids, incomplete, record, state, trace
 from syncs import Lab, lab
 
 from airbyte_exec.caches import DuckDBCache
@@ -20,59 +21,18 @@ from airbyte_exec.exceptions import (
     PyAirbyteInputError,
 )
 from airbyte_exec.progress import ProgressStyle, ProgressTracker
-from airbyte_exec.protocol.models import AirbyteMessage, ConfiguredAirbyteCatalog
+from airbyte_exec.protocol.models import AirbyteMessage
 from airbyte_exec.shared.catalog_providers import CatalogProvider
 from airbyte_exec.shared.state_writers import NoOpStateWriter
 from airbyte_exec.strategies import WriteStrategy
 
 __all__ = ["lab"]
 
-SCHEMA = {"type": "object", "properties": {"id": {"type": "integer"}, "Name": {"type": "string"}}}
-
-
-def entry(name: str, **more: Any) -> dict[str, Any]:
-    declared = {"name": name, "json_schema": SCHEMA, "supported_sync_modes": ["full_refresh", "incremental"]}
-    return {"stream": declared, "sync_mode": "incremental", "destination_sync_mode": "append", **more}
-
-
-def catalog(*entries: dict[str, Any]) -> CatalogProvider:
-    return CatalogProvider(ConfiguredAirbyteCatalog.model_validate({"streams": list(entries)}))
-
-
-def record(number: int, name: str = "users") -> AirbyteMessage:
-    data = {"id": number, "Name": f"n{number}"}
-    return AirbyteMessage.model_validate(
-        {"type": "RECORD", "record": {"stream": name, "data": data, "emitted_at": 1_700_000_000_000}}
-    )
-
-
-def state(number: int, name: str = "users") -> AirbyteMessage:
-    told = {"stream_descriptor": {"name": name}, "stream_state": {"id": number}}
-    return AirbyteMessage.model_validate({"type": "STATE", "state": {"type": "STREAM", "stream": told}})
-
-
-def trace(**told: Any) -> AirbyteMessage:
-    (kind,) = told
-    body = {"type": "ERROR" if kind == "error" else "STREAM_STATUS", "emitted_at": 1, **told}
-    return AirbyteMessage.model_validate({"type": "TRACE", "trace": body})
-
-
-def incomplete(name: str) -> AirbyteMessage:
-    return trace(stream_status={"stream_descriptor": {"name": name}, "status": "INCOMPLETE"})
-
-
-def complete(name: str) -> AirbyteMessage:
-    return trace(stream_status={"stream_descriptor": {"name": name}, "status": "COMPLETE"})
-
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[DuckDBCache]:
     with DuckDBCache(tmp_path / "cache.duckdb") as opened:
         yield opened
-
-
-def ids(cache: DuckDBCache, name: str = "users") -> list[int]:
-    return sorted(row["id"] for row in cache[name])
 
 
 def test_records_become_rows_and_the_state_is_kept(cache: DuckDBCache) -> None:
@@ -139,6 +99,26 @@ def test_a_replace_that_was_interrupted_leaves_nothing_to_the_next_one(cache: Du
     processor.process_airbyte_messages([record(2)], write_strategy=WriteStrategy.REPLACE)
 
     assert ids(cache) == [2]
+
+
+def test_a_stream_may_be_there_in_two_namespaces(cache: DuckDBCache) -> None:
+    other = entry("users")
+    other["stream"]["namespace"] = "n"
+    processor = cache.get_record_processor("source-own", catalog(entry("users", primary_key=[["id"]]), other))
+    for _ in range(2):
+        processor.process_airbyte_messages([record(1), record(2, namespace="n")])
+
+    assert [len(rows) for _, rows in cache] == [1, 2]
+
+
+def test_a_processor_outlives_a_cache_in_memory_that_is_closed() -> None:
+    cache = DuckDBCache(":memory:")
+    processor = cache.get_record_processor("source-own", catalog(entry("users")))
+    cache.close()
+    processor.process_airbyte_messages([record(1), state(1)])
+
+    assert ids(cache) == [1]
+    cache.close()
 
 
 def test_a_record_of_another_stream_is_an_error_that_names_those_there_are(cache: DuckDBCache) -> None:

@@ -1,0 +1,51 @@
+"""Messages of a program's own, and syncs of the source whose name they go by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mini import after_record, step
+from own_messages import ids, record
+from syncs import Lab, lab
+
+from airbyte_exec.caches import DuckDBCache
+from airbyte_exec.exceptions import AirbyteConnectorReadError, PyAirbyteInputError
+from airbyte_exec.shared.catalog_providers import CatalogProvider
+from airbyte_exec.shared.state_writers import NoOpStateWriter, StateWriterBase
+
+__all__ = ["lab"]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[DuckDBCache]:
+    with DuckDBCache(tmp_path / "cache.duckdb") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("state_writer", [None, NoOpStateWriter()])
+def test_a_read_that_replaces_a_stream_is_ended_before_a_program_adds_to_it(
+    lab: Lab, cache: DuckDBCache, state_writer: StateWriterBase | None
+) -> None:
+    switch = lab.folder / "script.json"
+    source = lab.source(script_file=str(switch))
+    source.select_all_streams()
+    source.read(cache)
+    rows = ids(cache)
+    switch.write_text(json.dumps([step("exit", after_record(55), code=1)]), encoding="utf-8")
+    with pytest.raises(AirbyteConnectorReadError):
+        source.read(cache, force_full_refresh=True)
+
+    switch.unlink()
+    processor = cache.get_record_processor("source-mini", CatalogProvider(source.configured_catalog), state_writer)
+    for strategy in ("append", "replace"):
+        with pytest.raises(PyAirbyteInputError, match="stream users was interrupted"):
+            processor.process_airbyte_messages([record(1000)], write_strategy=strategy)
+
+    source.read(cache)
+    assert ids(cache) == rows
+
+    processor.process_airbyte_messages([record(1000)], write_strategy="append")
+    assert ids(cache) == [*rows, 1000]
