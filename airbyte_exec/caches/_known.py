@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from airbyte_exec.caches import _state
+from airbyte_exec.caches import _program_states, _state
 from airbyte_exec.caches._entry import StreamEntry
 from airbyte_exec.caches._registry import Registry
 from airbyte_exec.caches._schema import normalized, suffixed
@@ -62,6 +62,9 @@ def known_streams(registry: Registry, source_name: str) -> KnownStreams:
     """
     known = KnownStreams(registry.streams(), table_prefix=registry.table_prefix)
     names = _state.written_by_pyairbyte(registry, source_name)
+    if names:
+        names -= _program_states.of_journal(registry, source_name, names)
+
     stale = [entry for entry in known.of(source_name) if entry.stream.name in names and entry.has_journal]
     for entry in stale:
         entry.has_journal = False

@@ -91,15 +91,17 @@ class Mirror:
         return messages
 
 
-def put(registry: Registry, pair: Pair, state: State, text: str) -> None:
-    """Write a state as PyAirbyte does: it is newer than ours from then on.
+def put(registry: Registry, pair: Pair, state: State, text: str) -> str:
+    """Write a state as PyAirbyte does, and return its name there: it is newer than ours from then on.
 
     Parameters:
         state: the state.
         text: its message, without the envelope.
     """
     kinds = {"GLOBAL": GLOBAL, "LEGACY": LEGACY}
-    _write(registry, pair, kinds.get(state.kind) or state.streams[0][0].name, text)
+    name = kinds.get(state.kind) or state.streams[0][0].name
+    _write(registry, pair, name, text)
+    return name
 
 
 def _write(registry: Registry, pair: Pair, name: str, message: str) -> None:

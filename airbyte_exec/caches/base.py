@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airbyte_exec import constants
+from airbyte_exec._state.store import Pair
 from airbyte_exec.caches._connection import MAKING_TABLES, database_errors
 from airbyte_exec.caches._known import known_streams
 from airbyte_exec.caches._named import NamedStreams
+from airbyte_exec.caches._program_states import ProgramStateWriter
 from airbyte_exec.caches._schema import columns_of
 from airbyte_exec.caches._state import transaction
 from airbyte_exec.caches._storage import CatalogSource
@@ -246,11 +248,12 @@ class CacheBase(NamedStreams):
             state_writer: takes the states whose records are durable; this cache, where it is left out.
         """
         self.register_source(source_name, catalog_provider.configured_catalog)
+        own = ProgramStateWriter(self._open_made, Pair(source_name, None, ""), of_journal=True)
         return RecordProcessor(
             self,
             catalog_provider,
             source_name=source_name,
-            state_writer=state_writer or self.get_state_writer(source_name),
+            state_writer=own if state_writer is None else state_writer,
             open_registry=self._registry,
         )
 

@@ -45,6 +45,20 @@ def test_records_become_rows_and_the_state_is_kept(cache: DuckDBCache) -> None:
     assert processor.get_sql_table_name("users") == "users"
 
 
+def test_the_journal_has_what_a_program_wrote_and_is_not_begun_anew(cache: DuckDBCache) -> None:
+    processor = cache.get_record_processor("source-own", catalog(entry("users")))
+    journal = cache.journal_id()
+    for number in (1, 2):
+        processor.process_airbyte_messages([record(number), state(number)])
+        assert cache.journal_id() == journal
+
+    (like_pyairbyte,) = cache.get_state_provider("source-own").state_message_artifacts
+    assert like_pyairbyte.stream is not None
+    stream = like_pyairbyte.stream.model_copy(update={"stream_state": {"id": 3}})
+    cache.get_state_writer("source-own").write_state(like_pyairbyte.model_copy(update={"stream": stream}))
+    assert cache.journal_id() != journal
+
+
 def test_a_state_is_handed_on_when_its_records_are_durable(cache: DuckDBCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "COMMIT_BYTES", 1)
     seen: list[tuple[dict[str, Any], int]] = []

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mini import after_record, step
-from own_messages import ids, record
+from mini import after_record, destination_config, step, stream
+from own_messages import ids, record, state
 from syncs import Lab, lab
 
 from airbyte_exec.caches import DuckDBCache
@@ -49,3 +49,25 @@ def test_a_read_that_replaces_a_stream_is_ended_before_a_program_adds_to_it(
 
     processor.process_airbyte_messages([record(1000)], write_strategy="append")
     assert ids(cache) == [*rows, 1000]
+
+
+@pytest.mark.parametrize("state_writer", [None, NoOpStateWriter()])
+def test_a_destination_is_sent_what_a_program_added_and_no_more(
+    lab: Lab, cache: DuckDBCache, state_writer: StateWriterBase | None
+) -> None:
+    source = lab.source(streams=[stream(records=20)])
+    source.select_all_streams()
+    result = source.read(cache)
+
+    def sent() -> int:
+        return lab.destination(**destination_config()).write(result, write_strategy="append").processed_records
+
+    assert sent() == 20
+    processor = cache.get_record_processor("source-mini", CatalogProvider(source.configured_catalog), state_writer)
+    for number in (21, 22):
+        processor.process_airbyte_messages([record(number), state(number)], write_strategy="append")
+        assert sent() == 1
+
+    assert sent() == 0
+    processor.process_airbyte_messages([record(1), state(1)], write_strategy="replace")
+    assert sent() == 1
