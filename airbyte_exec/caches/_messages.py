@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from airbyte_exec.caches._sink import COMMIT_BYTES, COMMIT_INTERVAL
@@ -48,6 +48,7 @@ class Writing:
     ) -> None:
         self._load = load
         self._plans = {plan.stream: plan for plan in plans}
+        self._replaced = {plan.stream for plan in plans if plan.refresh}
         self._state_writer = state_writer
         self._tracker = tracker
         self._builder = load.builder()
@@ -128,10 +129,14 @@ class Writing:
                 self._failures.setdefault(stream, "INCOMPLETE")
 
     def _write(self, completed: Sequence[StreamId] = (), *, last: bool = False) -> None:
+        states, self._states = self._states, []  # where the batch fails, they are not for anyone
         self._load.write(self._builder.take(), completed=completed, last=last, on_rows=lambda: None)
-        states, self._states = self._states, []
+        waiting = (self._replaced & self._seen.keys()).difference(completed)
         for state in states:
-            self._state_writer.write_state(state)
+            if _speaks_of(state, waiting):  # of rows that are put aside, and may never take their place
+                self._states.append(state)
+            else:
+                self._state_writer.write_state(state)
 
         counts, self._counts = self._counts, {}
         if self._tracker is not None:
@@ -139,3 +144,12 @@ class Writing:
                 self._tracker.log_batch_written(stream.name, count)
 
         self._written_at = time.monotonic()
+
+
+def _speaks_of(state: AirbyteStateMessage, streams: Collection[StreamId]) -> bool:
+    """Say whether one of the streams is among those that a state speaks of."""
+    if state.stream is None:
+        return bool(streams)
+
+    descriptor = state.stream.stream_descriptor
+    return StreamId(descriptor.name, descriptor.namespace) in streams

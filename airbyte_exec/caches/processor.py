@@ -163,7 +163,7 @@ class RecordProcessor(SqlProcessor):
 
         A batch is one transaction; its states are written after it. If the program dies between the two, the records
         come once more the next time: at least once, and exactly once where they are merged. The rows of a replace take
-        the place of the old ones at the end.
+        the place of the old ones at the end, and their states are handed on then.
 
         Parameters:
             messages: what a source sends.
