@@ -96,24 +96,27 @@ class Load:
         return BatchBuilder(self._plans, tag=uuid4().hex[:TAG_LENGTH], seq=self._seq)
 
     def write(
-        self, batch: Batch, *, completed: Collection[StreamId] = (), last: bool = False, on_rows: Callable[[], None]
+        self,
+        batch: Batch,
+        *,
+        completed: Collection[StreamId] = (),
+        kept: Collection[StreamId] = (),
+        last: bool = False,
+        on_rows: Callable[[], None],
     ) -> list[State]:
         """Write a batch in one transaction and return its states: they are durable.
 
         Parameters:
             batch: what to write.
             completed: the streams that are complete with it.
+            kept: the streams whose rows stay, also those that no state covers: nobody will send them again.
             last: it is the last one: nothing is left to come of any stream.
             on_rows: called when the commit alone is left to do: it keeps one core busy, and does without Python's lock.
         """
         compressed = self._threads.submit(compress, batch.entries)
-        touched = {*batch.covered, *completed} & self._entries.keys()
-        entries = {stream: replace(self._entries[stream]) for stream in touched}
         self._seq = max([self._seq, *(entry.seq for entry in batch.entries)])
-        for stream, seq in batch.covered.items():
-            if stream in entries:
-                entries[stream].covered = seq
-
+        covered = {**dict.fromkeys(completed), **batch.covered, **dict.fromkeys(kept, self._seq)}
+        entries = self._covering(covered)
         with transaction(self._registry.connection):
             for stream, pieces in batch.pieces.items():
                 self._writer.insert(stream, pieces)
@@ -199,6 +202,14 @@ class Load:
             f"AND TRY_CAST(split_part({ident(RAW_ID)}, '-', 2) AS BIGINT) > ?",
             [TAG_LENGTH, covered],
         )
+
+    def _covering(self, covered: Mapping[StreamId, int | None]) -> dict[StreamId, StreamEntry]:
+        """Return new entries of these streams, each with the last place that is covered from now on."""
+        known = {stream: self._entries[stream] for stream in covered if stream in self._entries}
+        return {
+            stream: replace(entry, covered=entry.covered if (seq := covered[stream]) is None else seq)
+            for stream, entry in known.items()
+        }
 
     def _complete(self, entries: Sequence[StreamEntry]) -> None:
         for entry in entries:

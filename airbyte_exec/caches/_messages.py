@@ -60,22 +60,19 @@ class Writing:
         self._written_at = time.monotonic()
 
     def take(self, messages: Iterable[AirbyteMessage]) -> None:
-        """Take messages, and write whenever a batch is large, or a state has waited for a second."""
-        for message in messages:
-            if message.record is not None:
-                stream = self._known(message.record.stream, message.record.namespace)
-                self._counts[stream] = self._counts.get(stream, 0) + 1
-                self._seen[stream] = None
-                self._gather(message)
-            elif message.state is not None:
-                self._states.append(message.state)
-                self._gather(message)
-            elif message.trace is not None:
-                self._note(message.trace)
+        """Take messages, and write whenever a batch is large, or a state has waited for a second.
 
-            waited = bool(self._states) and time.monotonic() - self._written_at >= COMMIT_INTERVAL
-            if waited or self._builder.size >= COMMIT_BYTES:
-                self._write()
+        Where they break off, what came until then is written, and what was added stays.
+        """
+        ended = False
+        try:
+            for message in messages:
+                self._take(message)
+
+            ended = True
+        finally:
+            if not ended:
+                self._write(kept=self._added(), last=True)
 
     def finish(self, source_name: str) -> None:
         """Write what is left. The streams of which something came, and nothing bad, are complete.
@@ -84,7 +81,7 @@ class Writing:
             AirbyteConnectorReadError: there was a TRACE ERROR, or a stream is INCOMPLETE.
         """
         completed = [] if None in self._failures else [s for s in self._seen if s not in self._failures]
-        self._write(completed, last=True)
+        self._write(completed, kept=self._added(), last=True)
         if self._tracker is not None:
             for stream in completed:
                 self._tracker.log_stream_finalized(stream.name)
@@ -95,9 +92,25 @@ class Writing:
             told = "; ".join(text if s is None else f"stream {s}: {text}" for s, text in self._failures.items())
             raise AirbyteConnectorReadError(
                 message=f"The messages tell of a failure: {told}",
-                guidance="What came before it is in the cache; streams that were to be replaced are as they were.",
+                guidance="What came with it is in the cache; streams that were to be replaced are as they were.",
                 connector_name=source_name,
             )
+
+    def _take(self, message: AirbyteMessage) -> None:
+        if message.record is not None:
+            stream = self._known(message.record.stream, message.record.namespace)
+            self._counts[stream] = self._counts.get(stream, 0) + 1
+            self._seen[stream] = None
+            self._gather(message)
+        elif message.state is not None:
+            self._states.append(message.state)
+            self._gather(message)
+        elif message.trace is not None:
+            self._note(message.trace)
+
+        waited = bool(self._states) and time.monotonic() - self._written_at >= COMMIT_INTERVAL
+        if waited or self._builder.size >= COMMIT_BYTES:
+            self._write()
 
     def _gather(self, message: AirbyteMessage) -> None:
         items = self._decoder.feed(message.to_bytes() + b"\n")
@@ -128,9 +141,13 @@ class Writing:
             elif trace.stream_status.status is AirbyteStreamStatus.INCOMPLETE:
                 self._failures.setdefault(stream, "INCOMPLETE")
 
-    def _write(self, completed: Sequence[StreamId] = (), *, last: bool = False) -> None:
+    def _added(self) -> list[StreamId]:
+        return [stream for stream in self._seen if stream not in self._replaced]
+
+    def _write(self, completed: Sequence[StreamId] = (), *, kept: Sequence[StreamId] = (), last: bool = False) -> None:
+        batch = self._builder.take()
         states, self._states = self._states, []  # where the batch fails, they are not for anyone
-        self._load.write(self._builder.take(), completed=completed, last=last, on_rows=lambda: None)
+        self._load.write(batch, completed=completed, kept=kept, last=last, on_rows=lambda: None)
         waiting = (self._replaced & self._seen.keys()).difference(completed)
         for state in states:
             if _speaks_of(state, waiting):  # of rows that are put aside, and may never take their place

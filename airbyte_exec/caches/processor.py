@@ -165,6 +165,9 @@ class RecordProcessor(SqlProcessor):
         come once more the next time: at least once, and exactly once where they are merged. The rows of a replace take
         the place of the old ones at the end, and their states are handed on then.
 
+        An error leaves all that was added or merged until then, with or without a state after it. A call whose process
+        is killed leaves what a state follows: the next call removes what else it added.
+
         Parameters:
             messages: what a source sends.
             write_strategy: how rows meet those that are there.
@@ -172,8 +175,8 @@ class RecordProcessor(SqlProcessor):
 
         Raises:
             AirbyteStreamNotFoundError: a record of a stream that is not in the catalog.
-            AirbyteConnectorReadError: a TRACE ERROR, or a stream that is INCOMPLETE. What came before it is durable;
-                the streams that were to be replaced are as they were.
+            AirbyteConnectorReadError: a TRACE ERROR, or a stream that is INCOMPLETE; raised after the last message. The
+                streams that were to be replaced are as they were.
             PyAirbyteCacheError: it could not be written.
             PyAirbyteInputError: no such strategy, a merge of a stream without a primary key, or a stream that an
                 interrupted read is about to replace.

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from own_messages import catalog, complete, entry, ids, record, state, trace
 
-from airbyte_exec.caches import DuckDBCache
+from airbyte_exec.caches import DuckDBCache, _journal
 from airbyte_exec.caches import _messages as writing
-from airbyte_exec.exceptions import AirbyteConnectorReadError
+from airbyte_exec.exceptions import AirbyteConnectorReadError, AirbyteStreamNotFoundError, PyAirbyteCacheError
 from airbyte_exec.protocol.models import AirbyteMessage, AirbyteStateMessage
 from airbyte_exec.shared.state_writers import NoOpStateWriter
 
@@ -63,3 +64,49 @@ def test_the_states_of_a_replace_are_handed_on_when_its_rows_are_in_place(
 
     processor.process_airbyte_messages([record(2), said, record(3), complete("items")], write_strategy="replace")
     assert (ids(cache), writer.given) == ([2, 3], [said.state])
+
+
+@pytest.mark.parametrize("strategy", ["append", "merge"])
+@pytest.mark.usefixtures("batch_size")
+def test_what_was_added_until_an_error_stays(cache: DuckDBCache, strategy: str) -> None:
+    processor = cache.get_record_processor("source-own", catalog(entry("users", primary_key=[["id"]])))
+
+    def broken() -> Iterator[AirbyteMessage]:
+        yield from (record(3), state(3), record(4))
+        raise EOFError
+
+    failures: dict[type[BaseException], list[AirbyteMessage] | Iterator[AirbyteMessage]] = {
+        AirbyteConnectorReadError: [record(1), BURNS, record(2)],
+        EOFError: broken(),
+        AirbyteStreamNotFoundError: [record(5), record(1, "nobody")],
+    }
+    for error, messages in failures.items():
+        with pytest.raises(error):
+            processor.process_airbyte_messages(messages, write_strategy=strategy)
+
+    processor.process_airbyte_messages([record(6)], write_strategy=strategy)
+
+    assert ids(cache) == [1, 2, 3, 4, 5, 6]
+    assert cache.get_state_provider("source-own").get_stream_state("users") == {"id": 3}
+
+
+def test_no_state_is_handed_on_whose_rows_could_not_be_written(
+    cache: DuckDBCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer()
+    processor = cache.get_record_processor("source-own", catalog(entry("users")), writer)
+    monkeypatch.setattr(writing, "COMMIT_BYTES", 1)
+    append = _journal.append
+    failures = iter([duckdb.IOException("no space left")])
+
+    def append_later(*given: Any) -> None:
+        for error in failures:
+            raise error
+
+        append(*given)
+
+    monkeypatch.setattr(_journal, "append", append_later)
+    with pytest.raises(PyAirbyteCacheError, match="no space left"):
+        processor.process_airbyte_messages([state(1), record(1)])
+
+    assert (len(cache["users"]), writer.given) == (0, [])
