@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from airbyte_exec._state.document import is_refreshing
+from airbyte_exec._state.runlock import RunLock
 from airbyte_exec._state.store import Pair
 from airbyte_exec.caches._connection import database_errors
 from airbyte_exec.caches._load import Load
@@ -180,9 +181,11 @@ class RecordProcessor(SqlProcessor):
             PyAirbyteCacheError: it could not be written.
             PyAirbyteInputError: no such strategy, a merge of a stream without a primary key, or a stream that an
                 interrupted read is about to replace.
+            PyAirbyteStateInUseError: another call, or a read, writes rows of this source into the cache.
         """
-        plans = self._plans(parse_strategy(write_strategy))
-        with database_errors("What was sent could not be written to the cache."):
+        strategy = parse_strategy(write_strategy)
+        with self._alone(), database_errors("What was sent could not be written to the cache."):
+            plans = self._plans(strategy)
             load = Load(self._open_registry(), Pair(self._source_name, None, ""), plans, None, warn=_warn)
             try:
                 writing = Writing(load, plans, self._state_writer, progress_tracker)
@@ -190,6 +193,20 @@ class RecordProcessor(SqlProcessor):
                 writing.finish(self._source_name)
             finally:
                 load.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the locks of the source's rows, with whatever config they were read, until the end of the block."""
+        place = self._cache.state_store().lock_place
+        with ExitStack() as locks:
+            if place is not None:
+                own = Pair(self._source_name, None, "")
+                for pair in dict.fromkeys([own, *self._cache.states_of_rows(self._source_name)]):
+                    lock = RunLock(place, pair)
+                    lock.acquire()
+                    locks.callback(lock.release)
+
+            yield
 
     def _plans(self, strategy: WriteStrategy) -> list[StreamPlan]:
         entries = self._cache.stream_entries(self._source_name)

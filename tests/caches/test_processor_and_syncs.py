@@ -12,7 +12,8 @@ from own_messages import ids, record, state
 from syncs import Lab, lab
 
 from airbyte_exec.caches import DuckDBCache
-from airbyte_exec.exceptions import AirbyteConnectorReadError, PyAirbyteInputError
+from airbyte_exec.exceptions import AirbyteConnectorReadError, PyAirbyteInputError, PyAirbyteStateInUseError
+from airbyte_exec.protocol.models import AirbyteMessage
 from airbyte_exec.shared.catalog_providers import CatalogProvider
 from airbyte_exec.shared.state_writers import NoOpStateWriter, StateWriterBase
 
@@ -71,3 +72,20 @@ def test_a_destination_is_sent_what_a_program_added_and_no_more(
     assert sent() == 0
     processor.process_airbyte_messages([record(1), state(1)], write_strategy="replace")
     assert sent() == 1
+
+
+def test_a_read_is_refused_while_a_program_adds_to_the_rows_of_its_source(lab: Lab, cache: DuckDBCache) -> None:
+    source = lab.source(streams=[stream(records=20)])
+    source.select_all_streams()
+    source.read(cache)
+    processor = cache.get_record_processor("source-mini", CatalogProvider(source.configured_catalog))
+
+    def messages() -> Iterator[AirbyteMessage]:
+        yield record(21)
+        with pytest.raises(PyAirbyteStateInUseError):
+            source.read(cache)
+
+    processor.process_airbyte_messages(messages(), write_strategy="append")
+
+    assert source.read(cache).processed_records == 0
+    assert ids(cache) == list(range(1, 22))

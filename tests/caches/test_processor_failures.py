@@ -12,7 +12,12 @@ from own_messages import catalog, complete, entry, ids, record, state, trace
 
 from airbyte_exec.caches import DuckDBCache, _journal
 from airbyte_exec.caches import _messages as writing
-from airbyte_exec.exceptions import AirbyteConnectorReadError, AirbyteStreamNotFoundError, PyAirbyteCacheError
+from airbyte_exec.exceptions import (
+    AirbyteConnectorReadError,
+    AirbyteStreamNotFoundError,
+    PyAirbyteCacheError,
+    PyAirbyteStateInUseError,
+)
 from airbyte_exec.protocol.models import AirbyteMessage, AirbyteStateMessage
 from airbyte_exec.shared.state_writers import NoOpStateWriter
 
@@ -110,3 +115,26 @@ def test_no_state_is_handed_on_whose_rows_could_not_be_written(
         processor.process_airbyte_messages([state(1), record(1)])
 
     assert (len(cache["users"]), writer.given) == (0, [])
+
+
+def test_a_call_while_another_one_runs_is_refused_and_takes_nothing_from_it(
+    cache: DuckDBCache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(writing, "COMMIT_BYTES", 1)
+    processor = cache.get_record_processor("source-own", catalog(entry("users")))
+    other = cache.get_record_processor("source-other", catalog(entry("items")))
+
+    def messages() -> Iterator[AirbyteMessage]:
+        yield from (record(1), record(2))
+        with pytest.raises(PyAirbyteStateInUseError, match="source-own and this cache"):
+            processor.process_airbyte_messages([record(10)])
+
+        other.process_airbyte_messages([record(10, "items")])
+        yield record(3)
+
+    processor.process_airbyte_messages(messages())
+    with pytest.raises(AirbyteConnectorReadError):
+        processor.process_airbyte_messages([BURNS])
+
+    assert (ids(cache), ids(cache, "items")) == ([1, 2, 3], [10])
+    assert list(tmp_path.glob(".*.run")) == []
