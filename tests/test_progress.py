@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -185,6 +186,22 @@ def test_streams_without_an_end_of_their_own_are_ended() -> None:
     assert ended.trace.stream_status is not None
     assert ended.trace.stream_status.stream_descriptor.to_dict() == {"name": "items", "namespace": "n"}
     assert {s.status for s in tracker.progress.streams.values()} == {"complete"}
+
+
+def test_a_stream_that_is_incomplete_is_not_ended() -> None:
+    tracker = ProgressTracker(ProgressStyle.NONE)
+    messages = [status("users", "STARTED"), record("users"), status("users", "INCOMPLETE")]
+
+    assert list(tracker.tally_records_read(messages, auto_close_streams=True)) == messages
+    assert tracker.progress.streams[StreamId("users")].status == "failed"
+
+
+def test_each_message_that_was_taken_is_counted() -> None:
+    tracker = ProgressTracker(ProgressStyle.NONE)
+    read = tracker.tally_records_read([record("users")] * 10)
+
+    assert len(list(islice(tracker.tally_pending_writes(read), 3))) == 3
+    assert tracker.total_records_read == tracker.total_destination_records_delivered == 3
 
 
 def test_steps_are_noted_and_shown(capfd: pytest.CaptureFixture[str], every_step: None) -> None:

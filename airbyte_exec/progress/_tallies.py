@@ -15,6 +15,13 @@ from airbyte_exec.types import StreamId
 if TYPE_CHECKING:
     from airbyte_exec.protocol.models import StreamDescriptor
 
+_STATUSES = {
+    AirbyteStreamStatus.STARTED: "running",
+    AirbyteStreamStatus.COMPLETE: "complete",
+    AirbyteStreamStatus.INCOMPLETE: "failed",
+}
+_ENDS = (AirbyteStreamStatus.COMPLETE, AirbyteStreamStatus.INCOMPLETE)
+
 
 class Tallies(abc.ABC):
     """Counters and times; `_update` shows them."""
@@ -42,12 +49,11 @@ class Tallies(abc.ABC):
 
         Parameters:
             messages: what a source sends.
-            auto_close_streams: at the end, yield a COMPLETE for each stream that had records and none of its own.
+            auto_close_streams: at the end, yield a COMPLETE for each stream that had records, and no end of its own.
         """
         self._update()
         open_streams: dict[StreamId, None] = {}
-        for message in messages:
-            yield message
+        for message in messages:  # counted before it is handed on: nobody may ask for another one
             if message.record is not None:
                 stream = StreamId(message.record.stream, message.record.namespace)
                 self._clock.first_record = self._clock.first_record or time.monotonic()
@@ -56,27 +62,28 @@ class Tallies(abc.ABC):
             elif message.trace is not None and message.trace.stream_status is not None:
                 status = message.trace.stream_status
                 stream = _stream_of(status.stream_descriptor)
-                if status.status is AirbyteStreamStatus.COMPLETE:
-                    self._stream(stream).status = "complete"
+                if status.status in _STATUSES:
+                    self._stream(stream).status = _STATUSES[status.status]
+
+                if status.status in _ENDS:
                     open_streams.pop(stream, None)
-                elif status.status is AirbyteStreamStatus.STARTED:
-                    self._stream(stream).status = "running"
 
             self._update()
+            yield message
 
         for stream in open_streams if auto_close_streams else ():
-            yield _complete(stream)
             self._stream(stream).status = "complete"
+            yield _complete(stream)
 
     def tally_pending_writes(self, messages: Iterable[AirbyteMessage]) -> Generator[AirbyteMessage, None, None]:
         """Yield the messages, and count the records among them as delivered to the destination."""
         for message in messages:
-            yield message
             if message.record is not None:
                 self._clock.first_sent = self._clock.first_sent or time.monotonic()
                 self._stream(StreamId(message.record.stream, message.record.namespace)).delivered += 1
 
             self._update()
+            yield message
 
     def tally_confirmed_writes(self, messages: Iterable[AirbyteMessage]) -> Generator[AirbyteMessage, None, None]:
         """Yield the messages, and add up the `destinationStats` of the states that a destination sends."""
