@@ -20,7 +20,7 @@ class GenericSQLCacheConfig(DuckDBCache):
         cleanup: kept for callers of PyAirbyte: nothing is left behind that could be cleaned up.
 
     Raises:
-        PyAirbyteInputError: it is no URL, or one of another kind of database.
+        PyAirbyteInputError: it is no URL, one of another kind of database, or one that says more than a path.
     """
 
     def __init__(
@@ -51,6 +51,12 @@ def _path_in(sql_alchemy_url: str) -> str:
         raise PyAirbyteInputError(
             message=f"A cache lies in a DuckDB file, not in a database of the kind {url.get_backend_name()!r}.",
             guidance=guidance + " To write to another database, use its destination.",
+        )
+
+    if url.query or (url.host, url.port, url.username, url.password) != (None,) * 4:
+        raise PyAirbyteInputError(
+            message="The SQLAlchemy URL says more than the path of a DuckDB file: a host, a user or parameters.",
+            guidance=guidance + " A path stands after three slashes, an absolute one after four.",
         )
 
     return url.database or MEMORY

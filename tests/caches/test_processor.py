@@ -226,3 +226,13 @@ def test_a_url_of_another_kind_is_refused_without_its_password(url: str) -> None
 
     assert "pass-word" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url", ["duckdb://rows.duckdb", "duckdb://me:pass-word@/rows.duckdb", "duckdb:///a?access_mode=read_only"]
+)
+def test_a_url_that_says_more_than_a_path_is_refused(url: str) -> None:
+    with pytest.raises(PyAirbyteInputError, match="three slashes") as caught:
+        GenericSQLCacheConfig(url)
+
+    assert "pass-word" not in str(caught.value)
