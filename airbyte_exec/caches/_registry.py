@@ -106,24 +106,26 @@ class Registry:
         return list(found.values())
 
     def save(self, entries: Iterable[StreamEntry]) -> None:
-        """Write all that is known of these streams, in the place of what was known."""
+        """Write all that is known of these streams, in the place of what was known: their order stays."""
         entries = list(entries)
-        keys = [self._key(entry) for entry in entries]
-        self.connection.execute(
-            f"DELETE FROM {self.named(EXEC_STREAMS)} AS known USING {_KEYS} WHERE {_IS_KEY}", _turned(keys, 4)
-        )
-        rows = [
-            (
-                *key,
+        rows = {
+            self._key(entry): (
+                *self._key(entry),
                 entry.table,
                 entry.configured.model_dump_json(exclude_unset=True, by_alias=True),
                 json.dumps(entry.columns),
                 *_progress(entry),
             )
-            for key, entry in zip(keys, entries, strict=True)
-        ]
-        places = listed(f"unnest(${n + 1}::{kind}[])" for n, kind in enumerate(_KINDS))
-        self.connection.execute(f"INSERT INTO {self.named(EXEC_STREAMS)} SELECT {places}", _turned(rows, len(_KINDS)))
+            for entry in entries
+        }
+        there = self.connection.execute(
+            f"UPDATE {self.named(EXEC_STREAMS)} AS known SET {_CHANGES} FROM (SELECT {_ROWS}) AS key WHERE {_IS_KEY} "
+            "RETURNING known.table_prefix, known.source_name, known.stream_name, known.namespace",
+            _turned([*rows.values()], len(_COLUMNS)),
+        ).fetchall()
+        known = set(there)
+        new = [row for key, row in rows.items() if key not in known]
+        self.connection.execute(f"INSERT INTO {self.named(EXEC_STREAMS)} SELECT {_ROWS}", _turned(new, len(_COLUMNS)))
         self._register([entry for entry in entries if entry.table == self.plain_table(entry.stream)])
 
     def save_progress(self, entries: Iterable[StreamEntry]) -> None:
@@ -255,16 +257,19 @@ class Registry:
         return self.connection.execute(query, list(parameters)).fetchall()
 
 
-_KEYS = (
-    "(SELECT unnest($1::VARCHAR[]) AS table_prefix, unnest($2::VARCHAR[]) AS source_name, "
-    "unnest($3::VARCHAR[]) AS stream_name, unnest($4::VARCHAR[]) AS namespace) AS key"
-)
 _IS_KEY = (
     "known.table_prefix = key.table_prefix AND known.source_name = key.source_name "
     "AND known.stream_name = key.stream_name AND known.namespace IS NOT DISTINCT FROM key.namespace"
 )
 _FEW = 3
-_KINDS = ["VARCHAR"] * 7 + ["BIGINT"] * 3 + ["BOOLEAN"]
+_COLUMNS = {
+    **dict.fromkeys(("table_prefix", "source_name", "stream_name", "namespace"), "VARCHAR"),
+    **dict.fromkeys(("table_name", "configured", "columns"), "VARCHAR"),
+    **dict.fromkeys(("generation_id", "staging_generation_id", "covered"), "BIGINT"),
+    "has_journal": "BOOLEAN",
+}
+_ROWS = listed(f"unnest(${n}::{kind}[]) AS {name}" for n, (name, kind) in enumerate(_COLUMNS.items(), 1))
+_CHANGES = listed(f"{name} = key.{name}" for name in [*_COLUMNS][4:])
 
 
 def _progress(entry: StreamEntry) -> tuple[int, int | None, int, bool]:

@@ -45,6 +45,16 @@ def test_streams_are_in_the_order_of_the_catalog(tmp_path: Path) -> None:
         assert [entry.stream.name for entry in cache.configured_catalog(PAIR.source_name).streams] == names
 
 
+def test_a_stream_that_is_read_again_keeps_its_place_among_the_others(tmp_path: Path) -> None:
+    with DuckDBCache(tmp_path / "many.duckdb") as cache:
+        sync(cache, [plan("z"), plan("a"), plan("b")], [])
+        sync(cache, [plan("c"), plan("a"), plan("z")], [[record({"id": 1}, "z"), state(1, "z")]])
+
+        assert list(cache.streams) == ["z", "a", "b", "c"]
+        assert [entry.stream.name for entry in cache.configured_catalog(PAIR.source_name).streams] == [*"zabc"]
+        assert len(cache["z"]) == 1
+
+
 def test_a_cache_without_streams_is_not_nothing(tmp_path: Path) -> None:
     with DuckDBCache(tmp_path / "empty.duckdb") as empty:
         assert empty
