@@ -13,9 +13,10 @@ from airbyte_exec.conformance.documents import part_of, previous_of
 from airbyte_exec.conformance.expectations import stopped
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
-from airbyte_exec.conformance.readback import PLACE, Files, ReadBack, Sql, read_back
+from airbyte_exec.conformance.readback import PLACE, Files, ReadBack, read_back
 from airbyte_exec.conformance.runner import PRELUDE_LIMIT
 from airbyte_exec.conformance.subject import Subject, subject_of
+from airbyte_exec.conformance.tables import Sql
 from airbyte_exec.conformance.transcript import Transcript
 from airbyte_exec.exceptions import PyAirbyteInputError
 
