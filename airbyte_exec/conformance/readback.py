@@ -23,7 +23,9 @@ COMMAND_LIMIT = 60.0  # seconds for one answer of an author's command
 _PLAIN = " -_."  # stands in a file name as it is
 # What a CSV file says is text: 007 is no number because it looks like one.
 # Nor is it another dialect because a name holds a semicolon, and "" is a text where nothing at all is none.
-_CSV = """read_csv(?, all_varchar=true, header=true, delim=',', quote='"', escape='"', allow_quoted_nulls=false)"""
+_CSV = """read_csv(
+    ?, all_varchar=true, header=true, delim=',', quote='"', escape='"', comment='', skip=0, allow_quoted_nulls=false
+)"""
 _HINT = (
     "Such as 'files:/data/{namespace}/{stream}/*.parquet', 'sqlite:////data/x.db#{namespace}_{stream}', "
     "'duckdb:////data/x.duckdb', 'postgresql://…', or 'command:./print-rows' (called with namespace and stream, prints "

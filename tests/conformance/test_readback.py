@@ -83,12 +83,19 @@ def test_what_a_csv_file_says_is_text(tmp_path: Path) -> None:
         ("name\na|b\n", [{"name": "a|b"}]),
         ("id,name\n1,'quoted'\n", [{"id": "1", "name": "'quoted'"}]),
         ('id,name\n1,\n2,""\n', [{"id": "1", "name": None}, {"id": "2", "name": ""}]),
+        ("name,id\n#,\n#,\n1,x\n", [{"name": "#", "id": None}] * 2 + [{"name": "1", "id": "x"}]),
         ("id,name\r\n1,x\r\n", [{"id": "1", "name": "x"}]),
     ],
 )
 def test_the_dialect_of_a_csv_file_is_not_guessed(tmp_path: Path, text: str, rows: list[Row]) -> None:
     (tmp_path / "users.csv").write_text(text, encoding="utf-8", newline="")
     assert read_back(f"files:{tmp_path}/{{stream}}.csv").rows("users", None) == rows
+
+
+def test_a_line_of_a_csv_file_with_too_many_values_is_an_error_and_no_head(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("id,name\n1,x,y\n", encoding="utf-8")
+    with pytest.raises(PyAirbyteInputError, match=r"users\.csv cannot be read"):
+        read_back(f"files:{tmp_path}/{{stream}}.csv").rows("users", None)
 
 
 @pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
