@@ -8,11 +8,15 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
+
+import anyio.from_thread
 
 from airbyte_exec.conformance.rows import Row, row_of, rows_of_lines
 from airbyte_exec.conformance.tables import Sql
@@ -20,6 +24,7 @@ from airbyte_exec.exceptions import PyAirbyteInputError
 
 PLACE = "{case}"  # stands for the place of one case, in a config and in what tells how its rows are read
 COMMAND_LIMIT = 60.0  # seconds for one answer of an author's command
+_LOOK = 0.2  # seconds between two looks whether the suite was cancelled
 _PLAIN = " -_."  # stands in a file name as it is
 # What a CSV file says is text: 007 is no number because it looks like one.
 # Nor is it another dialect because a name holds a semicolon, and "" is a text where nothing at all is none.
@@ -193,10 +198,12 @@ class Command:
 
 
 def _printed(argv: Sequence[str]) -> bytes:
-    """Return what a program prints. At its time limit it is killed with all that it started: a shell starts others."""
+    """Return what a program prints. At its time limit, or when the suite is cancelled, it is killed with all that it
+    started: a shell starts others.
+    """
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
-            printed, _ = process.communicate(timeout=COMMAND_LIMIT)
+            printed = _output(process)
         finally:
             if process.returncode is None:  # so its number is still its own
                 os.killpg(process.pid, signal.SIGKILL)
@@ -205,3 +212,16 @@ def _printed(argv: Sequence[str]) -> bytes:
         raise subprocess.CalledProcessError(process.returncode, argv)
 
     return printed
+
+
+def _output(process: subprocess.Popen[bytes]) -> bytes:
+    end = time.monotonic() + COMMAND_LIMIT
+    while True:
+        try:
+            return process.communicate(timeout=_LOOK)[0]
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(process.args, COMMAND_LIMIT) from None
+
+            with suppress(RuntimeError):  # a caller that is no task of a suite cannot be cancelled
+                anyio.from_thread.check_cancelled()

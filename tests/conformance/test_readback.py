@@ -10,6 +10,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import duckdb
 import pytest
 from mini import DESTINATION_MINI
@@ -214,6 +216,23 @@ def test_a_program_that_takes_too_long_ends_with_all_that_it_started(
         assert os.read(reader, 9) == b""
     finally:
         os.close(reader)
+
+
+def test_a_program_ends_with_the_suite_that_asked_it(tmp_path: Path) -> None:
+    fifo = tmp_path / "held"
+    os.mkfifo(fifo)
+    adapter = read_back(f"command:sh -c 'exec 9>{fifo}; echo >&9; sleep 60; true'")
+
+    async def ask() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, adapter.rows, "users", None)
+            async with await anyio.open_file(fifo, "rb", buffering=0) as reader:
+                assert await reader.read(9) == b"\n"
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    assert await reader.read(9) == b""
+
+    anyio.run(ask)
 
 
 def test_each_case_is_read_at_its_own_place() -> None:
