@@ -286,6 +286,15 @@ def test_streams_can_take_turns(mini: Mini) -> None:
     assert [message["record"]["stream"] for message in messages(output, "RECORD")] == ["a", "b", "a", "b", "a"]
 
 
+def test_the_last_state_of_all_streams_that_take_turns_has_where_each_one_ended(mini: Mini) -> None:
+    streams = [stream("a", records=17), stream("b", records=17)]
+    config = source_config(streams=streams, interleave=True, state_type="GLOBAL", state_every=10)
+    output = mini.source(config, catalog=write_catalog(mini.folder, *streams)).stdout
+
+    last = messages(output, "STATE")[-1]["state"]["global"]["stream_states"]
+    assert [entry["stream_state"]["id"] for entry in last] == [17, 17]
+
+
 def test_explicit_records_are_written_as_they_are(mini: Mini) -> None:
     output = read(mini, streams=[stream(data=['{"id": 1e2, "x": NaN}', {"id": 2}])])
 
