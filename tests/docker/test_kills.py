@@ -50,9 +50,6 @@ def test_an_engine_that_is_killed_loses_nothing_and_leaves_nothing(
     run_case(Case.draw(SEED, strategy=strategy, victim="engine"), tmp_path, own)
 
 
-# The SDK leaves a socket that was refused to the garbage collector.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
 def test_an_engine_that_ends_in_the_middle_of_a_sync_is_named_as_the_reason(
     docker_lab: DockerLab, own: OwnEngine
 ) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 import socket
 import stat
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from airbyte_exec import exceptions as exc
@@ -147,6 +150,41 @@ def test_a_socket_that_nobody_listens_at_is_said_to_be_so(tmp_path: Path) -> Non
         Engine(Address("docker", f"unix://{path}")).sdk  # noqa: B018
 
     assert reason(caught.value) == "no_engine"
+
+
+def test_an_engine_that_has_gone_costs_no_descriptor_a_question(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    answer = json.dumps({"ApiVersion": "1.44"}).encode()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(3)
+
+        def serve() -> None:
+            listener.accept()[0].close()  # the one that only tries
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        engine = Engine(Address(url=f"unix://{path}"))
+        api = engine.api
+        serving.join()
+
+    before = psutil.Process().num_fds()
+    gc.disable()
+    try:
+        for _ in range(5):
+            with pytest.raises(exc.AirbyteConnectorExecutableNotFoundError) as caught, engine.errors("a question"):
+                api.ping()
+
+            assert reason(caught.value) == "no_engine"
+
+        assert psutil.Process().num_fds() <= before
+    finally:
+        gc.enable()
+        api.close()
 
 
 def test_a_socket_that_this_user_may_not_use_is_said_to_be_so(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from airbyte_exec.executors.docker.engine import CALL_LIMIT, Engine
 from airbyte_exec.executors.docker.errors import refusal
+from airbyte_exec.executors.docker.sockets import connect
 
 _LARGEST_ANSWER = 1 << 16  # bytes; the engine's answer is some hundred
 _UPGRADED = (101, 200)
@@ -63,15 +64,7 @@ def attach(engine: Engine, container: str, stream: Literal["stdin", "stdout"]) -
 
 def _connect(url: str) -> socket.socket:
     if url.startswith("unix://"):
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.settimeout(CALL_LIMIT)
-            connection.connect(url.removeprefix("unix://"))
-        except BaseException:
-            connection.close()
-            raise
-
-        return connection
+        return connect(url.removeprefix("unix://"), CALL_LIMIT)
 
     parts = urlsplit(url)
     return socket.create_connection((parts.hostname or "localhost", parts.port or 2375), timeout=CALL_LIMIT)

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import threading
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 CALL_LIMIT = 30
 """Seconds for one answer of the engine; the slowest, the removal of a container, takes 0.1 s on an idle machine."""
 ENGINE_VARIABLE = "AIRBYTE_EXEC_ENGINE"
+_UNIX = "http+docker://"  # what the SDK's addresses begin with where the engine is behind a Unix socket
 _SCHEMES = ("unix", "tcp", "http", "https", "ssh", "npipe")
 _CLIENT_VARIABLES = (
     "CONTAINER_HOST",
@@ -139,11 +139,11 @@ class Engine:
 def _connect(address: Address) -> DockerClient:
     import docker
 
-    if address.url.startswith("unix://"):
-        # The SDK would hide the system's own words, and leave its socket open.
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(CALL_LIMIT)
-            probe.connect(address.url.removeprefix("unix://"))
+    from airbyte_exec.executors.docker.sockets import Adapter, connect
+
+    path = address.url.removeprefix("unix://") if address.url.startswith("unix://") else None
+    if path is not None:
+        connect(path, CALL_LIMIT).close()  # the SDK would hide the system's own words
 
     settings: dict[str, Any] = {"base_url": address.url or None, "version": "auto", "timeout": CALL_LIMIT}
     if address.context is not None:
@@ -157,7 +157,12 @@ def _connect(address: Address) -> DockerClient:
     if address.url.startswith("ssh://"):
         settings["use_ssh_client"] = True
 
-    return docker.DockerClient(**settings)
+    client = docker.DockerClient(**settings)
+    if path is not None:
+        client.api.get_adapter(_UNIX).close()
+        client.api.mount(_UNIX, Adapter(path, CALL_LIMIT))
+
+    return client
 
 
 def client_environment() -> dict[str, str]:
