@@ -15,7 +15,6 @@ from urllib.parse import quote, urlsplit
 
 from airbyte_exec.executors.docker.engine import CALL_LIMIT, Engine
 from airbyte_exec.executors.docker.errors import refusal
-from airbyte_exec.executors.docker.sockets import connect
 
 _LARGEST_ANSWER = 1 << 16  # bytes; the engine's answer is some hundred
 _UPGRADED = (101, 200)
@@ -64,6 +63,8 @@ def attach(engine: Engine, container: str, stream: Literal["stdin", "stdout"]) -
 
 def _connect(url: str) -> socket.socket:
     if url.startswith("unix://"):
+        from airbyte_exec.executors.docker.sockets import connect
+
         return connect(url.removeprefix("unix://"), CALL_LIMIT)
 
     parts = urlsplit(url)
