@@ -22,9 +22,9 @@ ARGS ?=
 PYTEST_FLAGS := -n $(JOBS) --dist worksteal -q $(ARGS)
 # Tests and connectors are many short processes: without compiled modules each one would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
-FAST := not real and not docker and not slow
+FAST := not real and not docker and not slow and not wide and not long
 
-.PHONY: help setup demo check format test test-long test-fast test-pythons docker-images bench kills chaos chaos-bugs fuzz soak wheel-test docs clean
+.PHONY: help setup demo check format test test-wide test-long test-fast test-pythons docker-images bench kills chaos chaos-bugs fuzz soak wheel-test docs clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,8 +49,11 @@ format: $(STAMP)  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(STAMP)  ## the suite, with connectors from PyPI; all but the searches of test-long
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not long"
+test: $(STAMP)  ## the suite, with connectors from PyPI; all but test-wide and test-long
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not long and not wide"
+
+test-wide: $(STAMP)  ## what the suite has one of, in all its combinations: every kill, every end of a container
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "wide and not long"
 
 test-long: $(STAMP)  ## the searches that take many minutes: a kill at each step of ours, a mutant for each rule, new examples
 	$(BIN)/pytest $(PYTEST_FLAGS) -m "hypothesis and not long" --hypothesis-profile searching

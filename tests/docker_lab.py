@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+import pytest
 from docker_engine import Engine
 from syncs import Lab, scripted_spec
 
@@ -89,7 +90,12 @@ class DockerLab(Lab):
 
 
 def borrow(
-    module: str, into: dict[str, Any], *, without: Iterable[str] = (), only: Iterable[str] = ()
+    module: str,
+    into: dict[str, Any],
+    *,
+    without: Iterable[str] = (),
+    only: Iterable[str] = (),
+    daily: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """Return the tests of a module that use a lab, as tests of another one, where a lab is one of containers.
 
@@ -98,6 +104,7 @@ def borrow(
         into: the globals of the module that borrows.
         without: names of tests to leave out; a name that is not there is an error.
         only: names of tests, where not all are wanted.
+        daily: names of those that `make test` runs; the others are marked `wide`. None means all.
     """
     path = TESTS / f"{module}.py"
     name = f"borrowed_{path.stem}"
@@ -112,10 +119,11 @@ def borrow(
         for key, value in vars(loaded).items()
         if key.startswith("test_") and isinstance(value, FunctionType) and "lab" in value.__annotations__
     }
-    unknown = (set(without) | set(only)) - set(tests)
+    unknown = (set(without) | set(only) | set(daily or ())) - set(tests)
     assert not unknown, f"{module} has no {unknown}"
     into.setdefault("BORROWED", []).append(loaded)
-    return {key: test for key, test in tests.items() if key not in set(without) and (not only or key in set(only))}
+    wanted = {key: test for key, test in tests.items() if key not in set(without) and (not only or key in set(only))}
+    return {key: test if daily is None or key in set(daily) else pytest.mark.wide(test) for key, test in wanted.items()}
 
 
 def expect_soon(is_so: Callable[[], bool], what: str, *, seconds: float = 30.0) -> None:

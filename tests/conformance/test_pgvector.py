@@ -20,7 +20,7 @@ from airbyte_exec.conformance import run, subject_of
 VERSION = "0.1.4"
 VOCABULARY = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.wide, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

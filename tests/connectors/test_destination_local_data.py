@@ -276,7 +276,7 @@ MANY = {("duckdb", "append_dedup"): 20_000, ("parquet", "overwrite"): 5_000}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["overwrite", "append_dedup"])
+@pytest.mark.parametrize("mode", ["overwrite", pytest.param("append_dedup", marks=pytest.mark.wide)])
 def test_20000_streams_most_of_them_empty(local: Local, mode: str) -> None:
     names = [f"stream {n}" for n in range(MANY.get((local.format, mode), 2_000))]
     catalog = [stream(name, mode, generation=1, minimum=1 if mode == "overwrite" else 0) for name in names]

@@ -21,7 +21,7 @@ KINDS = [
     ("append", "add"),
     pytest.param("append_dedup", "add", marks=pytest.mark.slow),
     ("overwrite", "replace"),
-    pytest.param("append_dedup", "replace", marks=pytest.mark.slow),
+    pytest.param("append_dedup", "replace", marks=pytest.mark.wide),
 ]
 OLD = [0, 1, 2]
 ROWS, STATE_EVERY = 400, 20
@@ -37,7 +37,7 @@ def crash_at_every_step(folder: Path, chosen: str, mode: str, kind: str) -> list
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("mode", "kind"), KINDS)
-@pytest.mark.parametrize("chosen", ["jsonl", pytest.param("csv", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("chosen", ["jsonl", pytest.param("csv", marks=pytest.mark.wide)])
 def test_a_kill_before_any_change_on_disk_leaves_the_store_right(
     tmp_path: Path, chosen: str, mode: str, kind: str
 ) -> None:

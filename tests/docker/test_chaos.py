@@ -36,6 +36,7 @@ def of_step(point: str, turn: int) -> Plan:
 
 
 @pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("engine", "source_mini_image", "destination_mini_image")
 def test_a_fixed_set_of_plans_breaks_nothing(tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def test_an_image_that_is_not_there_is_an_error_with_its_name(engine: Engine, sh
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.wide
 def test_the_examples_of_the_docs_run(engine: Engine, shell: Shell, source_faker_image: str) -> None:
     """The blocks that `tests/test_docs.py` leaves out, since they need an engine."""
     for page in ("docker.md", "command-line.md"):

@@ -34,8 +34,14 @@ def own() -> Iterator[OwnEngine]:
         yield started
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("victim", [victim for victim in VICTIMS if victim != "engine"])
+@pytest.mark.parametrize(
+    ("strategy", "victim"),
+    [
+        pytest.param(strategy, victim, marks=() if at == number else pytest.mark.wide)
+        for at, victim in enumerate(victim for victim in VICTIMS if victim != "engine")
+        for number, strategy in enumerate(STRATEGIES)
+    ],
+)
 def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing(
     engine: Engine, tmp_path: Path, strategy: str, victim: str
 ) -> None:
@@ -43,7 +49,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing(
     run_case(Case.draw(seed, strategy=strategy, victim=victim), tmp_path)
 
 
-@pytest.mark.parametrize("strategy", ["append", "replace"])
+@pytest.mark.parametrize("strategy", [pytest.param("append", marks=pytest.mark.wide), "replace"])
 def test_an_engine_that_is_killed_loses_nothing_and_leaves_nothing(
     engine: Engine, own: OwnEngine, tmp_path: Path, strategy: str
 ) -> None:

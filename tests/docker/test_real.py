@@ -94,6 +94,7 @@ def test_hardcoded_records_are_the_same_to_the_byte_apart_from_the_time(
     assert written["image"] == written["pypi"]
 
 
+@pytest.mark.wide
 def test_an_image_writes_into_an_image_whose_rows_are_in_a_volume(
     engine: Engine, source_faker_image: str, destination_local_image: str, tmp_path: Path
 ) -> None:
