@@ -22,7 +22,8 @@ class TimeLimits:
         destination_finish: how long the destination may take between the end of its input and its exit.
         exit: how long a source may take to exit after the end of its output.
         drain: how long the output of a connector that has exited is read on, where another process holds it open.
-        acknowledge: how long states are still collected from the destination after the source has failed.
+        acknowledge: how long states are still collected from the destination after the source has failed, and how
+            long it has for the streams that are complete beside a replaced one that failed.
         stop: how long a connector may take to end after SIGTERM, before it is killed.
     """
 

@@ -4,7 +4,8 @@ How a run ends:
 
 - The feed ends well. Each stream that is complete gets its COMPLETE, the sink gets the end of its input, all that it
   gives back is taken, it ends well, and every state is confirmed. Nothing else is success.
-- Some streams fail and the others go on: those get their COMPLETE. The end of the input follows as below.
+- Some streams fail and the others go on: those get their COMPLETE. The end of the input follows as below; where it may
+  not follow, the sink has the time in which states are collected to act on them.
 - The feed fails. No COMPLETE is sent and nothing more is fed. States are still collected for a bounded time with the
   sink's input open. The sink gets the end of its input only if no unfinished stream is being overwritten: a destination
   takes that end for success, and would put half of the new data in the place of the old.
@@ -214,21 +215,27 @@ class Pump:
             if ended_well and self._sink_failure is None:
                 await self._complete(done - self._unconfirmed_streams())
         else:
-            await self._complete_without_end(done)
-            await self._wind_up(unfinished=frozenset(failed))
+            told = await self._complete_without_end(done)
+            await self._wind_up(unfinished=frozenset(failed), told=told)
 
         reasons = "; ".join(f"{stream}: {reason}" for stream, reason in failed.items())
         raise self._feed.error(f"{len(failed)} of {len(self._route.streams)} streams failed: {reasons}")
 
-    async def _complete_without_end(self, done: Collection[StreamId]) -> None:
-        """Let streams take their place while the end of another one may not be told."""
+    async def _complete_without_end(self, done: Collection[StreamId]) -> bool:
+        """Let streams take their place while the end of another one may not be told.
+
+        Returns:
+            Whether the sink is to put rows in the place of others now, and has no word for having done it.
+        """
         try:
             durable = await self._sink.complete([stream for stream in self._progress.streams if stream in done])
         except (PyAirbyteError, SinkClosedError):
-            return  # the source is at fault
+            return False  # the source is at fault
 
         if durable:
             await self._complete(done)
+
+        return not durable and not self._settings.replaced.isdisjoint(done)
 
     def _unconfirmed_streams(self) -> frozenset[StreamId]:
         states = self._ledger.unconfirmed()
@@ -254,11 +261,16 @@ class Pump:
                 "`destination_finish` higher if it may take that long."
             )
 
-    async def _wind_up(self, *, unfinished: Collection[StreamId]) -> None:
-        """Collect what can still be confirmed, for a bounded time; see the module's text."""
+    async def _wind_up(self, *, unfinished: Collection[StreamId], told: bool = False) -> None:
+        """Collect what can still be confirmed, for a bounded time; see the module's text.
+
+        Parameters:
+            unfinished: the streams that failed.
+            told: the sink has something to do that it will not confirm: it gets all of the time for it.
+        """
         limits = self._settings.limits
         with anyio.move_on_after(limits.acknowledge):
-            while self._ledger.unconfirmed() and not self._collected.is_set():
+            while (told or self._ledger.unconfirmed()) and not self._collected.is_set():
                 await self._confirmed.wait()
 
         if self._collected.is_set() or not self._settings.replaced.isdisjoint(unfinished):
