@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anyio
@@ -17,9 +17,11 @@ import anyio
 from airbyte_exec import _portal
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.config import Resolved, misfit, resolve_config, validate_against
+from airbyte_exec._connector.documents import in_standard_json
 from airbyte_exec._connector.options import DEFAULT_OPTIONS, SessionOptions, effective
 from airbyte_exec.callbacks import ConfigChangeCallback
 from airbyte_exec.executors.base import Executor
+from airbyte_exec.secrets.marks import ALL_SECRET
 from airbyte_exec.secrets.masking import Masker
 
 if TYPE_CHECKING:
@@ -136,9 +138,20 @@ class ConnectorCore:
                 message=f"{self.name} ended without a SPEC message.", connector_name=self.name
             )
 
-        text = found.spec.model_dump_json(exclude_unset=True)
-        await anyio.to_thread.run_sync(self.executor.remember_spec, text)
-        return found.spec
+        spec = in_standard_json(found.spec, self.name, exc.AirbyteConnectorSpecFailedError)
+        await anyio.to_thread.run_sync(self.executor.remember_spec, spec.to_bytes().decode("ascii"))
+        return spec
+
+    async def _marks(self) -> Mapping[str, Any]:
+        """Return the schema that says which values of the config are secrets; where it cannot be had, all are."""
+        if self._schema is None and self.config:  # in an empty one there is none
+            with suppress(exc.PyAirbyteError):  # what is wrong with it is said where it is needed
+                await self.spec()
+
+            if self._spec is None:
+                self._schema = ALL_SECRET
+
+        return self._schema or {}
 
     async def validate_config(self, config: Mapping[str, Any] | None = None) -> None:
         """Check a config, or the one that is set, against the connector's spec.
@@ -205,7 +218,7 @@ class ConnectorCore:
         # Only here: a source that is merely named starts no process, and need not load what does.
         from airbyte_exec._connector.opening import prepare_session
 
-        resolved = resolve_config(self.config, self._schema) if with_config else Resolved()
+        resolved = resolve_config(self.config, await self._marks()) if with_config else Resolved()
         prepared: PreparedSession | None = None
 
         async def take(config: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import anyio.to_thread
 from airbyte_exec import _portal
 from airbyte_exec import exceptions as exc
 from airbyte_exec._connector.core import ConnectorCore
+from airbyte_exec._connector.documents import in_standard_json
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.options import SessionOptions, running_with
 from airbyte_exec._engine.options import (
@@ -130,9 +131,9 @@ class AsyncSource(ConnectorCore):
                 message=f"{self.name} ended without a CATALOG message.", connector_name=self.name
             )
 
-        text = found.catalog.model_dump_json(exclude_unset=True)
-        await anyio.to_thread.run_sync(self.executor.remember_catalog, config, text)
-        return found.catalog
+        catalog = in_standard_json(found.catalog, self.name, exc.AirbyteConnectorDiscoverFailedError)
+        await anyio.to_thread.run_sync(self.executor.remember_catalog, config, catalog.to_bytes().decode("ascii"))
+        return catalog
 
     @property
     def overrides(self) -> Overrides:

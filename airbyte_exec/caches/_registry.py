@@ -112,7 +112,7 @@ class Registry:
             self._key(entry): (
                 *self._key(entry),
                 entry.table,
-                entry.configured.model_dump_json(exclude_unset=True, by_alias=True),
+                entry.configured.to_bytes().decode("ascii"),
                 json.dumps(entry.columns),
                 *_progress(entry),
             )

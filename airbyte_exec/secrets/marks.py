@@ -10,6 +10,9 @@ from airbyte_exec.secrets.patterns import EndlessPatternError, is_cheap, is_foun
 
 ValuePath = tuple[str | int, ...]
 
+ALL_SECRET: Mapping[str, Any] = {"airbyte_secret": True}
+"""The schema of a config of which nobody knows what is secret in it."""
+
 _CREDENTIAL_KEY = re.compile(
     r"(?:^|[_-])(?:password|passwd|passphrase|pwd|pw|secret|token|credential|api_?key|access_?key|secret_?key|private_?key"
     r"|auth_?key|account_?key|encryption_?key|client_?secret|credentials_?(?:json|info)|service_?account_?(?:json|info|key)"

@@ -82,6 +82,13 @@ open(path, "r+").close()
     source(engine, source_mini_image, answering(SPEC, SUCCEEDED, also=look), {"a": 1}, user=user).check()
 
 
+def test_its_files_are_those_of_a_user_that_create_is_given(engine: Engine, source_mini_image: str) -> None:
+    look = 'assert os.getuid() == 1234; json.load(open(sys.argv[sys.argv.index("--config") + 1]))'
+    code = answering(SPEC, SUCCEEDED, also=f"if sys.argv[1] != 'spec': {look}")
+
+    source(engine, source_mini_image, code, {"a": 1}, create_kwargs={"user": "1234"}).check()
+
+
 @pytest.mark.parametrize("content", ['{"a": 2}', '{"a": 2, "longer": "than before"}'])
 def test_a_config_that_the_connector_rewrites_is_read_back(
     engine: Engine, source_mini_image: str, content: str
@@ -121,11 +128,14 @@ def test_its_version_is_what_the_label_says(engine: Engine, source_faker_image: 
 
 def test_a_container_is_kept_in_and_holds_no_secret_in_the_open(engine: Engine, source_mini_image: str) -> None:
     seen: dict[str, Any] = {}
-    code = answering(SUCCEEDED, also="print('{}'); sys.stdin.read(); time.sleep(1.5)")
+    wait = "print('{}'); sys.stdin.read(); time.sleep(1.5)"
+    code = answering(SPEC, SUCCEEDED, also=f"if sys.argv[1] == 'check': {wait}")
+    checking = (f"label=test={engine.label}", "label=airbyte-exec.command=check")
+    labels: dict[str, Any] = {**engine.labels, "number": 1}
 
     def look() -> None:
-        expect_soon(lambda: bool(engine.containers(running=True)), "it never ran")
-        (container,) = engine.containers(running=True)
+        expect_soon(lambda: bool(engine.containers(*checking, running=True)), "it never ran")
+        (container,) = engine.containers(*checking, running=True)
         seen.update(engine.inspect(container), text=engine.run("inspect", container))
         seen["processes"] = subprocess.run(
             ["ps", "axeww"], capture_output=True, encoding="utf-8", errors="replace", check=True
@@ -133,7 +143,8 @@ def test_a_container_is_kept_in_and_holds_no_secret_in_the_open(engine: Engine, 
 
     looking = threading.Thread(target=look)
     looking.start()
-    source(engine, source_mini_image, code, {"password": SECRET}).check()
+    more = {"labels": [PID_LABEL, "mine"]}
+    source(engine, source_mini_image, code, {"password": SECRET}, labels=labels, create_kwargs=more).check()
     looking.join()
 
     host = seen["HostConfig"]
@@ -144,7 +155,7 @@ def test_a_container_is_kept_in_and_holds_no_secret_in_the_open(engine: Engine, 
     assert not host["Binds"]
     assert not host["PortBindings"]
     assert not host["Privileged"]
-    assert seen["Config"]["Labels"][PID_LABEL] == str(os.getpid())
+    assert seen["Config"]["Labels"].items() >= {PID_LABEL: str(os.getpid()), "mine": "", "number": "1"}.items()
     assert SECRET not in seen["text"] + seen["processes"]
 
 

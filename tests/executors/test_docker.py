@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,15 @@ from airbyte_exec.executors.docker.image import _entrypoint, _follow, _split
         {"volumes": [":/b"]},
         {"volumes": ["/a:b"]},
         {"volumes": ["/a:/b:ro:z"]},
+        {"cpus": "1"},
+        {"cpus": float("inf")},
+        {"cpus": float("nan")},
+        {"local_mount": "/a:/b"},
+        {"create_kwargs": {"name": "mine"}},
+        {"create_kwargs": {"auto_remove": True}},
+        {"create_kwargs": {"tty": True}},
+        {"create_kwargs": {"stdin_open": True}},
+        {"create_kwargs": {"read_only": True}},
     ],
     ids=str,
 )
@@ -53,6 +63,13 @@ def test_paths_of_the_host_are_made_absolute_and_names_of_volumes_are_not(
     options = DockerOptions(volumes=["./here:/a:ro", "named:/b", "/abs:/c"], local_mount="data/in")
 
     assert options.binds() == [f"{tmp_path}/data/in:/local", f"{tmp_path}/here:/a:ro", "named:/b", "/abs:/c"]
+
+
+def test_a_relative_folder_is_no_name_of_a_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert DockerOptions(local_mount="data").binds() == [f"{tmp_path}/data:/local"]
+    assert DockerOptions(local_mount=Path("data")).binds() == [f"{tmp_path}/data:/local"]
 
 
 def test_variables_are_not_shown_with_the_options() -> None:
@@ -120,6 +137,27 @@ def test_podman_is_found_at_its_socket(bare: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("CONTAINER_HOST", "ssh://me@there")
     assert find_address() == Address("podman", "ssh://me@there")
+
+
+@pytest.mark.parametrize("address", ["tcp://h:port", "tcp://127.0.0.1:99999", "tcp://[bad", "unix:/run/docker.sock"])
+def test_what_is_no_address_is_an_error_of_the_caller(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    del bare
+    monkeypatch.setenv("DOCKER_HOST", address)
+
+    with pytest.raises(exc.PyAirbyteInputError, match="no address of an engine"):
+        find_address()
+
+
+def test_an_engine_behind_ssh_needs_a_package_that_the_error_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+
+    with pytest.raises(exc.AirbyteConnectorExecutableNotFoundError, match="paramiko") as caught:
+        Engine(Address(url="ssh://me@there")).api  # noqa: B018
+
+    assert "airbyte-exec[ssh]" in str(caught.value.guidance)
+    assert reason(caught.value) == "no_client"
 
 
 def test_an_unknown_context_is_an_error_of_the_caller(bare: Path) -> None:

@@ -145,7 +145,8 @@ class ContainerPlacement(Placement):
 
     def _user(self, container: str) -> tuple[int, int]:
         """Return uid and gid of the connector; an image is asked once, for that takes as long as all the rest."""
-        user, answers = self._options.user or self._image.user, Answers(self._image.digest)
+        chosen = self._options.create_kwargs.get("user") or self._options.user
+        user, answers = str(chosen or self._image.user), Answers(self._image.digest)
         found = answers.user(user)
         if found is None:
             found = find_user(self._engine, container, user)
@@ -160,6 +161,8 @@ class ContainerPlacement(Placement):
 
         settings = {name: value for name, value in self._settings().items() if value not in (None, {}, [])}
         settings = {**settings, **self._options.create_kwargs}
+        more = self._options.create_kwargs.get("labels") or {}
+        settings["labels"] = {**(more if isinstance(more, dict) else dict.fromkeys(more, "")), **self._labels()}
         api = self._engine.api
         arranged = containers._create_container_args  # type: ignore[attr-defined]  # its types leave it out
         try:
@@ -175,6 +178,10 @@ class ContainerPlacement(Placement):
 
         return str(made["Id"])
 
+    def _labels(self) -> dict[str, str]:
+        said = {name: str(value) for name, value in self._options.labels.items()}
+        return {**said, **owner.labels(self._connector, self._job.command, self._job.run_id)}
+
     def _settings(self) -> dict[str, Any]:
         from docker.types import LogConfig
 
@@ -186,7 +193,6 @@ class ContainerPlacement(Placement):
             "command": [job.command, *arguments],
             "entrypoint": list(self._image.entrypoint),
             "environment": {**job.environment, **options.env},
-            "labels": {**options.labels, **owner.labels(self._connector, job.command, job.run_id)},
             "stdin_open": job.command == "write",
             "user": options.user,
             "platform": options.platform,

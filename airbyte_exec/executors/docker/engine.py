@@ -5,8 +5,7 @@ The SDK blocks: what is here is called in worker threads, and every call is boun
 
 from __future__ import annotations
 
-import hashlib
-import json
+import importlib.util
 import os
 import shutil
 import threading
@@ -14,13 +13,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airbyte_exec.exceptions import PyAirbyteInputError
-from airbyte_exec.executors.docker.errors import engine_errors, missing_client, no_engine
+from airbyte_exec.executors.docker.contexts import context_host, context_tls, current_context
+from airbyte_exec.executors.docker.errors import engine_errors, missing_client, missing_ssh, no_engine
 
 if TYPE_CHECKING:
     from docker import DockerClient
-    from docker.tls import TLSConfig
 
 CALL_LIMIT = 30
 """Seconds for one answer of the engine; the slowest, the removal of a container, takes 0.1 s on an idle machine."""
@@ -147,7 +147,7 @@ def _connect(address: Address) -> DockerClient:
 
     settings: dict[str, Any] = {"base_url": address.url or None, "version": "auto", "timeout": CALL_LIMIT}
     if address.context is not None:
-        tls = _context_tls(address.context)
+        tls = context_tls(address.context)
         settings |= {"tls": tls} if tls is not None else {}
     elif address.url.startswith(("tcp://", "https://")):
         from docker.utils import kwargs_from_env
@@ -155,6 +155,9 @@ def _connect(address: Address) -> DockerClient:
         settings |= {key: value for key, value in kwargs_from_env().items() if key == "tls"}
 
     if address.url.startswith("ssh://"):
+        if importlib.util.find_spec("paramiko") is None:
+            raise missing_ssh()
+
         settings["use_ssh_client"] = True
 
     client = docker.DockerClient(**settings)
@@ -183,15 +186,15 @@ def find_address(choice: str | None = None) -> Address:
     program = "podman" if said == "podman" else "docker"
     wanted = choice or (said if said not in ("", "docker", "podman") else None)
     if wanted is not None:
-        return Address(program, wanted) if _is_url(wanted) else _of_context(wanted)
+        return Address(program, _checked(wanted)) if _is_url(wanted) else _of_context(wanted)
 
     if program == "podman":
         return Address(program, os.environ.get("CONTAINER_HOST") or os.environ.get("DOCKER_HOST") or _podman_socket())
 
     if host := os.environ.get("DOCKER_HOST"):
-        return Address(program, host)
+        return Address(program, _checked(host))
 
-    name = os.environ.get("DOCKER_CONTEXT") or _current_context()
+    name = os.environ.get("DOCKER_CONTEXT") or current_context()
     return Address(program, "unix:///var/run/docker.sock") if name == "default" else _of_context(name)
 
 
@@ -199,56 +202,21 @@ def _is_url(text: str) -> bool:
     return text.partition("://")[0] in _SCHEMES and "://" in text
 
 
+def _checked(url: str) -> str:
+    try:
+        urlsplit(url).port  # noqa: B018 - it raises
+        reason = None if _is_url(url) else f"it begins with none of {', '.join(_SCHEMES)} and ://"
+    except ValueError as error:
+        reason = str(error)
+
+    if reason is not None:
+        raise PyAirbyteInputError(message=f"This is no address of an engine: {reason}.", input_value=url)
+
+    return url
+
+
 def _of_context(name: str) -> Address:
-    return Address("docker", _context_host(name), name)
-
-
-def _config_folder() -> Path:
-    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-
-
-def _current_context() -> str:
-    """Return the context that the client's own settings name."""
-    config = _read_json(_config_folder() / "config.json") or {}
-    return str(config.get("currentContext") or "default")
-
-
-def _context_host(name: str) -> str:
-    # The SDK has a reader of its own, which finds no context where there is no config.json.
-    meta = _read_json(_config_folder() / "contexts" / "meta" / _context_id(name) / "meta.json")
-    try:
-        return str(meta["Endpoints"]["docker"]["Host"])  # type: ignore[index]  # None is a TypeError, too
-    except (KeyError, TypeError):
-        raise PyAirbyteInputError(
-            message=f"There is no context {name!r}, and it is no address.",
-            guidance="`docker context ls` shows the contexts; an address begins with unix://, tcp:// or ssh://.",
-            input_value=name,
-        ) from None
-
-
-def _context_tls(name: str) -> TLSConfig | None:
-    from docker.tls import TLSConfig
-
-    folder = _config_folder() / "contexts" / "tls" / _context_id(name) / "docker"
-    authority, certificate, key = (folder / f"{part}.pem" for part in ("ca", "cert", "key"))
-    if not authority.exists() and not certificate.exists():
-        return None
-
-    pair = (str(certificate), str(key)) if certificate.exists() else None
-    return TLSConfig(client_cert=pair, ca_cert=str(authority) if authority.exists() else None, verify=True)
-
-
-def _context_id(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-    return found if isinstance(found, dict) else None
+    return Address("docker", context_host(name), name)
 
 
 def _podman_socket() -> str:

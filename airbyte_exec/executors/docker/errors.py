@@ -61,6 +61,16 @@ def missing_client(program: str) -> exc.AirbyteConnectorError:
     )
 
 
+def missing_ssh() -> exc.AirbyteConnectorError:
+    """Return the error for an engine behind ssh, where the SDK lacks what it needs for that."""
+    return exc.AirbyteConnectorExecutableNotFoundError(
+        message="An engine behind ssh:// needs the package paramiko, and it is not installed.",
+        guidance='pip install "airbyte-exec[ssh]"; or forward its socket: '
+        "ssh -nNTL /tmp/docker.sock:/var/run/docker.sock HOST, and DOCKER_HOST=unix:///tmp/docker.sock.",
+        context={"reason": "no_client"},
+    )
+
+
 def no_engine(address: str, why: str) -> exc.AirbyteConnectorError:
     """Return the error for an engine that does not answer."""
     return exc.AirbyteConnectorExecutableNotFoundError(
