@@ -34,7 +34,7 @@ class StderrLog:
         """Take a piece as it came, cut anywhere; whole lines go to the file."""
         text = self._rest + chunk
         whole, newline, rest = text.rpartition(b"\n")
-        if len(rest) > LONGEST_PIECE:
+        if len(rest) > LONGEST_PIECE or self.masker.spans_lines:
             # Masked before it is cut: what is whole in it is found, and what may go on is kept back.
             text = self.masker.mask_bytes(text)
             cut = len(text) - self.masker.held(text)
@@ -46,13 +46,15 @@ class StderrLog:
     def close(self) -> None:
         """Write what is left, and close the file."""
         rest, self._rest = self._rest, b""
-        self._write(rest)
+        if rest:
+            self._write(rest)
+
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def _write(self, text: bytes) -> None:
-        if not text or self._is_broken:
+        if self._is_broken:
             return
 
         try:

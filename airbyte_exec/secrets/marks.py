@@ -14,9 +14,12 @@ ALL_SECRET: Mapping[str, Any] = {"airbyte_secret": True}
 """The schema of a config of which nobody knows what is secret in it."""
 
 _CREDENTIAL_KEY = re.compile(
-    r"(?:^|[_-])(?:password|passwd|passphrase|pwd|pw|secret|token|credential|api_?key|access_?key|secret_?key|private_?key"
-    r"|auth_?key|account_?key|encryption_?key|client_?secret|credentials_?(?:json|info)|service_?account_?(?:json|info|key)"
-    r"|connection_?string|authorization|cookie|sas)$",
+    # Not `credentials` alone: it is the name of an object that also says which kind they are.
+    r"(?:^|_)(?:passwords?|passwd|passphrase|passcode|pwd|pw|secrets?|credential|bearer|jwt|dsn"
+    r"|(?:access|api|auth|bearer|id|refresh|session)?_?tokens?"
+    r"|(?:access|account|api|app|auth|encryption|hmac|master|private|secret|shared|signing|ssh)_?keys?"
+    r"|client_?secret|credentials_?(?:json|info)|service_?account_?(?:json|info|key)"
+    r"|connection_?(?:string|uri|url)|authorization|cookie|sas)$",
 )
 
 
@@ -25,7 +28,7 @@ def looks_secret(key: object) -> bool:
     if not isinstance(key, str):
         return False
 
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+    snake = re.sub(r"[-\s.]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key)).lower()
     return _CREDENTIAL_KEY.search(snake) is not None
 
 

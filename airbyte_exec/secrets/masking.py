@@ -15,18 +15,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from airbyte_exec.secrets.base import SecretString
 from airbyte_exec.secrets.marks import leaves, looks_secret, secret_leaves
 
 MASK = "****"
 MIN_LENGTH = 4
-_MIN_LINE = 16
+_MIN_LINE = 8
 """Characters of one line of a secret of many lines, such as a private key, that is masked for itself."""
 _MIN_BASE64 = 8
-_LONGEST_CHARACTER = 8
+_LONGEST_CHARACTER = 16
 """Bytes that one byte of a secret may be written with."""
+_WRITTEN_OTHERWISE = r"(?:%(?:25)?|\\u00|\\x|\\U000000)(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])|&#[xX]?[0-9]"
+"""A letter or a digit that is written in another way than by itself: looking for these takes its time."""
+_IN_URL = re.compile(r"://[^/?#\s@:]*:([^/?#\s@]+)@|(?i:password|passwd|pwd|sig|token|secret)=([^;&\s]+)")
 _LONGEST_MIXED = 4096
 """Characters of a value of which each may be written in its own way: longer ones are found in their whole forms."""
 _NO_SECRETS = frozenset({"true", "false", "none", "null"})
@@ -49,7 +52,8 @@ class Masker:
     ) -> Masker:
         """Return a masker for the secrets of a config.
 
-        Secret is what the schema marks, what is a `SecretString`, and what stands under the name of a credential.
+        Secret is what the schema marks, what is a `SecretString`, what stands under the name of a credential, and the
+        password in a URL or a connection string.
 
         Parameters:
             config: the config, its references resolved.
@@ -61,6 +65,7 @@ class Masker:
         if schema is not None:
             found += [value for _, value in secret_leaves(config, schema)]
 
+        found += [part for _, value in leaves(config, ()) if isinstance(value, str) for part in _in_url(value)]
         texts = [_text(value) for value in [*found, *secrets]]
         return cls([part for text in texts for part in _parts(text)])
 
@@ -75,11 +80,19 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """Return a text with every secret in it replaced."""
-        return self._pattern.sub(MASK, text) if self._values else text
+        if not self._values:
+            return text
+
+        pattern = self._full_pattern if re.search(_WRITTEN_OTHERWISE, text) else self._pattern
+        return pattern.sub(MASK, text)
 
     def mask_bytes(self, data: bytes) -> bytes:
         """Return bytes (text in UTF-8) with every secret in them replaced."""
-        return self._pattern_of_bytes.sub(MASK.encode(), data) if self._values else data
+        if not self._values:
+            return data
+
+        is_full = re.search(_WRITTEN_OTHERWISE.encode(), data)
+        return (self._full_pattern_of_bytes if is_full else self._pattern_of_bytes).sub(MASK.encode(), data)
 
     def mask_values(self, value: Any) -> Any:
         """Return a JSON-like value with every secret in its strings replaced."""
@@ -99,19 +112,34 @@ class Masker:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join([*self._mixed, *map(re.escape, self._forms)]))
+        return re.compile("|".join(self._patterns(every=False)))
+
+    @cached_property
+    def _full_pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(self._patterns(every=True)))
 
     @cached_property
     def _pattern_of_bytes(self) -> re.Pattern[bytes]:
-        texts = [*self._mixed, *map(re.escape, self._forms)]
-        return re.compile(b"|".join(text.encode(errors="surrogatepass") for text in texts))
+        return re.compile(b"|".join(_encoded(self._patterns(every=False))))
 
     @cached_property
-    def _mixed(self) -> list[str]:
-        """The patterns of the values in which a character may be written in several ways, the longest first."""
-        return [
-            _mixed(value) for value in sorted(self._values, key=lambda value: (-len(value), value)) if _may_mix(value)
-        ]
+    def _full_pattern_of_bytes(self) -> re.Pattern[bytes]:
+        return re.compile(b"|".join(_encoded(self._patterns(every=True))))
+
+    def _patterns(self, *, every: bool) -> list[str]:
+        """Return the patterns of all values: character by character, the longest first, then the whole forms.
+
+        Parameters:
+            every: letters and digits may be written otherwise, too.
+        """
+        values = sorted(self._values, key=lambda value: (-len(value), value))
+        mixed = [_mixed(value, every=every) for value in values if _may_mix(value, every=every)]
+        return [*mixed, *map(re.escape, self._forms)]
+
+    @property
+    def spans_lines(self) -> bool:
+        """Whether there is a secret of several lines."""
+        return any("\n" in value for value in self._values)
 
     def held(self, data: bytes) -> int:
         """Return how many bytes at the end of a piece may be the beginning of a secret.
@@ -167,28 +195,46 @@ def _parts(text: str) -> Iterator[str]:
                 yield from _parts(value)
 
 
-def _may_mix(value: str) -> bool:
-    return len(value) <= _LONGEST_MIXED and not (value.isascii() and value.isalnum())
+def _encoded(texts: Iterable[str]) -> Iterator[bytes]:
+    return (text.encode(errors="surrogatepass") for text in texts)
 
 
-def _mixed(value: str) -> str:
-    return "".join(map(_mixed_character, value))
+def _in_url(text: str) -> Iterator[str]:
+    """Yield the passwords in a URL or a connection string, as they stand there and as they are."""
+    for found in _IN_URL.findall(text):
+        for password in filter(None, found):
+            yield password
+            yield unquote(password)
 
 
-def _mixed_character(character: str) -> str:
-    """Return a pattern for one character: itself, or as JSON, a URL or HTML write it, also twice over."""
-    if character.isascii() and character.isalnum():
+def _may_mix(value: str, *, every: bool) -> bool:
+    return len(value) <= _LONGEST_MIXED and (every or not (value.isascii() and value.isalnum()))
+
+
+def _mixed(value: str, *, every: bool) -> str:
+    return "".join(_mixed_character(character, every=every) for character in value)
+
+
+def _mixed_character(character: str, *, every: bool) -> str:
+    """Return a pattern for one character: itself, or as JSON, a URL, HTML or Python write it, also twice over."""
+    is_word = character.isascii() and character.isalnum()
+    if is_word and not every:
         return character
 
-    data = character.encode(errors="surrogatepass")
+    data, code = character.encode(errors="surrogatepass"), ord(character)
     units = character.encode("utf-16-be", errors="surrogatepass")
-    escaped = "".join(rf"\\{{1,4}}u{_any_case(units[at : at + 2].hex())}" for at in range(0, len(units), 2))
+    itself = r"\\{1,16}" if character == "\\" else rf"\\{{0,8}}{re.escape(character)}"
     ways = [
-        rf"\\{{0,4}}{re.escape(character)}" if character != "\\" else r"\\{1,8}",
+        character if is_word else itself,
         "".join(rf"%(?:25)?{_any_case(f'{byte:02x}')}" for byte in data),
-        escaped,
-        rf"&#(?:0*{ord(character)}|[xX]0*{_any_case(f'{ord(character):x}')});",
+        "".join(rf"\\{{1,8}}u{_any_case(units[at : at + 2].hex())}" for at in range(0, len(units), 2)),
+        "".join(rf"\\{{1,8}}x{_any_case(f'{byte:02x}')}" for byte in data),
+        rf"\\{{1,8}}U{_any_case(f'{code:08x}')}",
+        rf"&#(?:0*{code}|[xX]0*{_any_case(f'{code:x}')});",
     ]
+    if 127 < code < 256:
+        ways.append(rf"\\{{1,8}}x{_any_case(f'{code:02x}')}")
+
     if short := _SHORT.get(character):
         ways.append(short)
 
@@ -196,9 +242,11 @@ def _mixed_character(character: str) -> str:
 
 
 _SHORT = {
-    "\n": r"\\{1,4}n",
-    "\r": r"\\{1,4}r",
-    "\t": r"\\{1,4}t",
+    "\b": r"\\{1,8}b",
+    "\f": r"\\{1,8}f",
+    "\n": r"\\{1,8}n",
+    "\r": r"\\{1,8}r",
+    "\t": r"\\{1,8}t",
     " ": r"\+",
     "&": "&amp;",
     "<": "&lt;",
@@ -230,7 +278,10 @@ def _forms(value: str) -> Iterator[str]:
         yield coded
         yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), coded)
 
-    yield from _base64_forms(data)
+    for text in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+        for form in _base64_forms(text.encode(errors="surrogatepass")):
+            yield form
+            yield quote(form, safe="")
 
 
 def _base64_forms(data: bytes) -> Iterator[str]:

@@ -26,6 +26,22 @@ def test_a_secret_is_masked_wherever_it_is_cut(tmp_path_factory: pytest.TempPath
     assert log.path.read_bytes() == text.replace(SECRET.encode(), b"****")
 
 
+@given(cuts=st.lists(st.integers(0, 60), max_size=8))
+def test_a_secret_of_several_lines_is_masked_wherever_it_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
+) -> None:
+    text = b"one ab\ncd\nef two\nab\nthree ab\ncd\nef"
+    log = StderrLog(tmp_path_factory.mktemp("log") / "x.log", Masker(["ab\ncd\nef"]))
+    places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    for start, end in itertools.pairwise(places):
+        log.take(text[start:end])
+
+    assert log.path.exists()
+    log.close()
+
+    assert log.path.read_bytes() == b"one **** two\nab\nthree ****"
+
+
 def test_silence_makes_no_file(tmp_path: Path) -> None:
     log = StderrLog(tmp_path / "x.log", Masker())
     log.close()

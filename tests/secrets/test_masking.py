@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airbyte_exec.secrets import Masker, SecretString
+from airbyte_exec.secrets.marks import looks_secret
 
 SPEC: dict[str, Any] = {
     "type": "object",
@@ -35,6 +37,14 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "html": lambda text: f"<p>{html.escape(text)}</p>",
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "base64 for urls": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "base64 in a url": lambda text: quote(base64.b64encode(text.encode()).decode(), safe=""),
+    "json, three deep": lambda text: json.dumps(json.dumps(json.dumps(text))),
+    "json, letters too": lambda text: "".join(
+        f"\\u{unit:04x}" for unit in memoryview(text.encode("utf-16-le")).cast("H").tolist()
+    ),
+    "url, letters too": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "repr of bytes": lambda text: repr(text.encode()),
+    "ascii": ascii,
 }
 PLAIN = st.characters(codec="utf-8", exclude_characters="*")
 
@@ -66,6 +76,48 @@ def test_a_secret_inside_of_longer_base64_is_masked(before: bytes, secret: str, 
         for start in range(4):
             whole = part[start:].rstrip("=")
             assert secret.encode() not in base64.b64decode(whole[: len(whole) // 4 * 4])
+
+
+@pytest.mark.parametrize("secret", ['pa"ss\\word', "tab\tand\nline", "pässwörd-ß"])
+def test_a_secret_in_json_in_base64_is_masked(secret: str) -> None:
+    document = json.dumps({"user": "anna", "p": secret})
+    masked = Masker([secret]).mask(base64.b64encode(document.encode()).decode())
+    assert "****" in masked
+    assert json.dumps(secret).encode()[4:-4] not in base64.b64decode(masked.replace("****", "").rstrip("=") + "===")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("api-key", "x-api-key", "private-key", "connection-string", "accesstoken", "authtoken", "signing_key"),
+        *("app_key", "ssh_key", "hmac_key", "passcode", "bearer", "jwt", "tokens", "secrets", "refresh_tokens", "dsn"),
+        *("clientSecret", "Api Key", "db.password"),
+    ],
+)
+def test_the_names_of_credentials_are_known(name: str) -> None:
+    assert looks_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["primary_key", "tokenizer", "key", "credentials", "author", "passenger", "max_tokens_per"]
+)
+def test_names_that_are_like_them_are_none(name: str) -> None:
+    assert not looks_secret(name)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("postgresql://ann:CAN%40RY@host/db", "CAN@RY"),
+        ("jdbc:postgresql://ann:CANARY@host/db", "CANARY"),
+        ("Server=host;Password=CANARY;Timeout=3", "CANARY"),
+        ("https://host/?page=2&token=CANARY", "CANARY"),
+    ],
+)
+def test_a_password_in_an_address_is_masked_and_the_rest_is_not(address: str, told: str) -> None:
+    masker = Masker.for_config({"address": address})
+    assert masker.mask(f"no login with {told} at host") == "no login with **** at host"
+    assert masker.mask(address) == re.sub("CAN(%40)?A?RY", "****", address)
 
 
 def test_what_the_schema_marks_is_masked_in_branches_and_for_numbers_too() -> None:
