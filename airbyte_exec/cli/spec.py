@@ -9,6 +9,7 @@ from airbyte_exec.cli._arguments import add_connector, add_running
 from airbyte_exec.cli._docker import add_docker, plain_docker
 from airbyte_exec.cli._output import Output
 from airbyte_exec.cli._signals import Signals
+from airbyte_exec.logs import visible
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +37,15 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
 
 
 def as_text(document: object, kind: str) -> str:
-    """Return a document as JSON or YAML text for people."""
+    """Return a document as JSON or YAML text for people; in ASCII where it has what a terminal would obey."""
+    text = _written(document, kind, is_ascii=False)
+    return text if visible(text) == text else _written(document, kind, is_ascii=True)
+
+
+def _written(document: object, kind: str, *, is_ascii: bool) -> str:
     if kind == "json":
-        return json.dumps(document, indent=2, ensure_ascii=False)
+        return json.dumps(document, indent=2, ensure_ascii=is_ascii)
 
     import yaml
 
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=not is_ascii))
