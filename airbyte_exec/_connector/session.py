@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -70,6 +71,11 @@ class Session:
         self._logger = logs.get_logger(connector)
         self._quarantine = Quarantine(options.quarantine, connector, command)
         self._waited = 0.0
+
+    @property
+    def log_file(self) -> Path:
+        """The file that gets all of its stderr, masked; it is made with the first byte, and whole after the session."""
+        return self._log.path
 
     async def batches(self, *, heartbeat: float | None = None) -> AsyncGenerator[list[Records | State], None]:
         """Yield the data as it comes, until the end of the output.

@@ -27,7 +27,7 @@ from airbyte_exec._process import Child, ExitStatusLost, StdinClosed
 from airbyte_exec.conformance.checks import NotApplicableError
 from airbyte_exec.conformance.jobs import Job, Send, argv_of, files_of, inputs_of
 from airbyte_exec.conformance.subject import Subject
-from airbyte_exec.conformance.transcript import Transcript, read_line
+from airbyte_exec.conformance.transcript import Transcript, misplaced, read_line
 from airbyte_exec.secrets.masking import Masker
 
 FLOOD_BYTES = 256 << 20  # of stdout; a subject that writes more is stopped: its config asks for too much
@@ -150,6 +150,9 @@ async def _attend(prepared: PreparedSession, job: Job, watch: _Watch) -> None:
 
         await child.stop()
         transcript.stderr = [watch.masker.mask(line) for line in child.stderr_tail]
+
+    if job.command == "read":  # all of stderr is in the file now; its tail has but the end
+        transcript.misplaced = await anyio.to_thread.run_sync(misplaced, session.log_file)
 
 
 async def _finish(child: Child, transcript: Transcript) -> None:

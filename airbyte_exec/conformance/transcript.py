@@ -60,6 +60,8 @@ _BODIES = {
     "DESTINATION_CATALOG": "destination_catalog",
 }
 _MOST_DIGITS = 4_000
+_MOST_MISPLACED = 5  # messages on stderr; a thousand of one fault say no more
+_LONGEST_MISPLACED = 16 << 20  # bytes; a longer line on stderr is not held in memory
 _LEVELS = ("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE")
 
 
@@ -84,6 +86,28 @@ def read_line(number: int, raw: bytes, at: float) -> Line | None:
         return Line(number=number, raw=raw, at=at, message=None, problem="it is JSON, and no message: it has no type")
 
     return Line(number=number, raw=raw, at=at, message=value, problem=_problem(value))
+
+
+def misplaced(path: Path) -> list[Line]:
+    """Return the first messages in a file with all of a connector's stderr; none where there is no file.
+
+    A message is a JSON object that has a type of the protocol and what belongs under it, in any order, whole or not: a
+    JSON log of another shape is none.
+    """
+    found: list[Line] = []
+    number = 0
+    try:
+        with path.open("rb") as file:
+            while (raw := file.readline(_LONGEST_MISPLACED)) and len(found) < _MOST_MISPLACED:
+                number += 1
+                line = read_line(number, raw.rstrip(b"\r\n"), 0.0) if raw.lstrip().startswith(b"{") else None
+                value = {} if line is None or line.message is None else line.message
+                if line is not None and _BODIES.get(value.get("type", "")) in value:
+                    found.append(line)
+    except FileNotFoundError:
+        return []  # it is made with the first byte
+
+    return found
 
 
 def _problem(value: dict[str, Any]) -> str | None:
@@ -139,6 +163,7 @@ class Transcript:
         exit_code: its exit code, negative for a signal; None where it was stopped.
         stop: how it came to its end.
         stderr: the last lines of its stderr.
+        misplaced: messages on stderr, the first ones; looked for in a `read` alone.
         seconds: how long it ran.
         inputs: the files that it was given, by option; the config masked.
         files: the files themselves, as they must be to repeat it, with `stdin.jsonl` where it was written to.
@@ -153,6 +178,7 @@ class Transcript:
     exit_code: int | None = None
     stop: Stop = "exit"
     stderr: list[str] = field(default_factory=list)
+    misplaced: list[Line] = field(default_factory=list)
     seconds: float = 0.0
     inputs: dict[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)

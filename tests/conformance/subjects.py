@@ -263,6 +263,8 @@ def _no_parquet(parts: Parts) -> None:
     parts.config["streams"][2]["data"] = [row for row in FILES if "parquet" not in row["_ab_source_file_url"]]
 
 
+STATE_ON_STDERR = step("stderr", text='{"state": {"type": "LEGACY", "data": {}}, "type": "STATE"}\n')
+NOISE_ON_STDERR = step("stderr_flood", mb=1)
 FAILED = {"check": {"status": "FAILED", "message": "no"}}
 SOURCES: list[tuple[str, str, Change]] = [
     ("SP1", "no SPEC", lambda parts: setattr(parts, "spec", "silent")),
@@ -307,6 +309,7 @@ SOURCES: list[tuple[str, str, Change]] = [
     ("RD8", "states without counts", _setting(source_stats="none")),
     ("RD9", "success for a stream that is unknown", _setting(unknown_streams="ignored")),
     ("RD10", "a line of a log on stdout", _read(step("noise", {"record": 5}))),
+    ("RD10", "a state on stderr, and much behind it", _read(STATE_ON_STDERR, NOISE_ON_STDERR)),
     ("RD11", "a count that is one too high", _setting(source_stats="wrong")),
     ("RD12", "no Parquet", _no_parquet),
     ("FR1", "emitted_at stands still", _setting(emitted_at=1_700_000_000_000)),

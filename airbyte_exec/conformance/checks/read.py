@@ -161,10 +161,9 @@ def lines(given: Given) -> Iterable[Finding]:
     for line in given.run.strays[:_MOST]:
         yield _at(given, f"line {line.number} is no message: {line.problem}", line)
 
-    for text in given.run.stderr:
-        if text.startswith('{"type":') and '"record"' in text:
-            yield _at(given, f"stderr has a message: {text[:200]}")
-            return
+    for line in given.run.misplaced:
+        text = line.raw[:200].decode(errors="replace")
+        yield _at(given, f"line {line.number} on stderr is a message, and belongs on stdout: {text}")
 
 
 @named("read.counts")
