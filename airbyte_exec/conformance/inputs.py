@@ -130,6 +130,19 @@ def state_of(run: Transcript, which: str = "last", catalog: Mapping[str, Any] | 
     return ahead
 
 
+def spread(total: int, count: int) -> list[int]:
+    """Return so many of the numbers from 0 on, spread evenly, the first and the last one among them.
+
+    Parameters:
+        total: how many there are.
+        count: how many are wanted.
+    """
+    if total <= count:
+        return list(range(total))
+
+    return [round(step * (total - 1) / (count - 1)) for step in range(count)] if count > 1 else [total - 1]
+
+
 def merged(states: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Return what is in force after these states: the last GLOBAL one, or the last one of each stream."""
     last = states[-1]

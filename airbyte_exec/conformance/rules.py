@@ -87,6 +87,9 @@ def _run(about: Mapping[str, Any]) -> str:
         far = about["state"].get("which") == "future"
         words.append("from a state of the far future" if far else "from the state where the one before ended")
 
+    if "expect" in about:
+        words.append(f"(expected: {', '.join(_expected(about['expect']))})")
+
     return " ".join(word for word in words if word)
 
 

@@ -7,7 +7,7 @@ by the rule that it breaks.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import anyio
@@ -155,17 +155,13 @@ class Bench:
 
         given.runs = await self._run(case, given)
         started = [run.seconds for run in given.runs]
-        findings = [
-            finding
-            for run in given.runs
-            if case.expect
-            for finding in expectations.judge(run, case.expect, case.time_limit)
-        ]
-        if not case.expect:
-            _check_ended(given.runs)
-
+        findings = list(_expected(case, given.runs))
         if case.check is not None and not any(run.stop != "exit" for run in given.runs):
-            findings += await anyio.to_thread.run_sync(_checked, all_checks()[case.check], given)
+            try:
+                findings += await anyio.to_thread.run_sync(_checked, all_checks()[case.check], given)
+            except NotApplicableError:
+                if not findings:
+                    raise
 
         return judged(case, findings, given.runs, sum(started))
 
@@ -210,8 +206,7 @@ class Bench:
             return  # another rule tells that it did not come to its end
 
         states = [line.body for line in done[0].states]
-        every = max(1, len(states) // max(count, len(states) // 10))
-        chosen = list(range(0, len(states), every))[: max(count, len(states) // 10)]
+        chosen = inputs.spread(len(states), max(count, len(states) // 10))
         given.facts["after"] = []
 
         async def read_on(index: int) -> None:
@@ -229,6 +224,26 @@ class Bench:
             async with anyio.create_task_group() as tasks:
                 for index in chosen:
                     tasks.start_soon(read_on, index)
+
+
+def _expected(case: Case, runs: Sequence[Transcript]) -> Iterator[Finding]:
+    """Yield what of the runs is not as the case expects: of all of them, or of one alone.
+
+    Raises:
+        NotApplicableError: a run broke off, which another rule tells of.
+    """
+    before: Transcript | None = None
+    for run, wanted in zip(runs, case.input.get("runs", ()), strict=False):
+        expect = {**case.expect, **wanted.get("expect", {})}
+        if "expect" in wanted and before is not None and before.exit_code != 0:
+            raise NotApplicableError(f"the `{before.command}` before it ended with exit code {before.exit_code}")
+
+        if expect:
+            yield from expectations.judge(run, expect, case.time_limit)
+        else:
+            _check_ended([run])
+
+        before = run
 
 
 def _checked(check: Check, given: Given) -> list[Finding]:

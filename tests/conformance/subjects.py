@@ -315,6 +315,7 @@ SOURCES: list[tuple[str, str, Change]] = [
     ("FR1", "emitted_at stands still", _setting(emitted_at=1_700_000_000_000)),
     ("FR2", "the second read loses a record", _lost_in_second_read),
     ("IN1", "a cursor that is not in the records", _no_cursor_in_records),
+    ("IN2", "it fails behind its last state", _read(step("exit", "end", code=1, when="with_state"))),
     ("IN2", "it begins again", _setting(resumes="at_start")),
     ("IN3", "a state that is behind", _setting(state_lag=5)),
     ("IN4", "it goes on before its state", _setting(resumes="early")),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
-from mini import SOURCE_MINI, source_config, step, stream
+from mini import SOURCE_MINI, runs, source_config, step, stream
 
 from airbyte_exec.conformance import Report, run, subject_of
+from airbyte_exec.conformance.inputs import spread
 
 RECORD = {"stream": "users", "data": {"id": 1}, "emitted_at": 1}
 
@@ -39,3 +42,45 @@ def test_a_message_on_stderr_is_seen_whatever_its_type_and_however_much_comes_af
 def test_json_on_stderr_that_is_no_message_is_a_log_like_any_other() -> None:
     texts = ['{"type": "RECORD"}', '{"level": "info", "record": 5}', "{", '["type", "record"]']
     assert found(report_of("RD10", script=[step("stderr", text="".join(f"{text}\n" for text in texts))])) == {}
+
+
+AGAIN = {
+    "IN2": [step("exit", "end", code=7, when="with_state")],
+    "FR1": [step("exit", {"after_stream": "users"}, code=7)],
+    "FR2": [step("exit", {"after_stream": "users"}, code=7)],
+}
+
+
+@pytest.mark.parametrize("code", AGAIN)
+def test_a_read_that_fails_the_second_time_breaks_the_rule_of_the_second_read(code: str, tmp_path: Path) -> None:
+    config: dict[str, Any] = {"script": AGAIN[code]}
+    if code != "IN2":
+        later = tmp_path / "later.json"  # it is there from the end of the first read on
+        text = json.dumps({"script": {"read": AGAIN[code]}})
+        config = {"script_file": str(later), "script": {"read": [step("mark", "end", path=later, text=text)]}}
+
+    assert found(report_of(code, **config)) == {code: ["`read` ended with exit code 7, expected: 0"]}
+
+
+def test_where_the_first_read_fails_the_rules_of_the_second_one_are_skipped() -> None:
+    report = report_of("IN2,FR1,FR2", script=[step("exit", "end", code=3)])
+    reasons = {result.case.code: result.reason for result in report.results}
+    assert reasons == dict.fromkeys(("IN2", "FR1", "FR2"), "the `read` before it ended with exit code 3")
+
+
+def test_a_source_is_given_each_tenth_of_its_states_and_the_last_one(tmp_path: Path) -> None:
+    found_in = report_of("IN4", streams=[stream(records=250)], state_every=10, path=tmp_path / "calls")
+    assert [result.status for result in found_in.results] == ["pass"]
+    given = sorted(
+        call.state[0]["stream"]["stream_state"]["id"] for call in runs(tmp_path / "calls", "read") if call.state
+    )
+    assert len(given) == 10
+    assert (given[0], given[-1]) == (10, 250)
+
+
+@pytest.mark.parametrize(
+    ("total", "count", "wanted"),
+    [(0, 10, []), (3, 10, [0, 1, 2]), (10, 10, list(range(10))), (25, 4, [0, 8, 16, 24]), (5, 1, [4])],
+)
+def test_a_sample_is_spread_evenly_and_has_the_last_one(total: int, count: int, wanted: list[int]) -> None:
+    assert spread(total, count) == wanted
