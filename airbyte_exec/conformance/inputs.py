@@ -54,7 +54,8 @@ def catalog_of(subject: Subject, discovered: Mapping[str, Any] | None, which: st
     """Return a configured catalog.
 
     Parameters:
-        which: `full_refresh`, `incremental` (the streams that can), or `unknown` (a stream that does not exist).
+        which: `full_refresh`, `incremental` (the streams that can), `all` (each stream, incremental where it supports
+            nothing else), or `unknown` (a stream that does not exist).
 
     Raises:
         NotApplicableError: there is no catalog, or no stream can be read so.
@@ -69,14 +70,20 @@ def catalog_of(subject: Subject, discovered: Mapping[str, Any] | None, which: st
     else:
         raise NotApplicableError("discover gave no CATALOG")
 
-    chosen = [each for each in configured if which in each["stream"].get("supported_sync_modes", ["full_refresh"])]
+    wanted = ("full_refresh", "incremental") if which == "all" else (which,)
+    modes = [next((mode for mode in wanted if mode in _modes(each)), None) for each in configured]
+    chosen = [(each, mode) for each, mode in zip(configured, modes, strict=True) if mode is not None]
     if which == "incremental":
-        chosen = [each for each in chosen if _cursor(each)]
+        chosen = [(each, mode) for each, mode in chosen if _cursor(each)]
 
     if not chosen:
-        raise NotApplicableError(f"no stream supports {which}")
+        raise NotApplicableError(f"no stream supports {' or '.join(wanted)}")
 
-    return {"streams": [_configured(each, which) for each in chosen]}
+    return {"streams": [_configured(each, mode) for each, mode in chosen]}
+
+
+def _modes(configured: Mapping[str, Any]) -> Collection[str]:
+    return configured["stream"].get("supported_sync_modes", ["full_refresh"])  # type: ignore[no-any-return]
 
 
 def _cursor(configured: Mapping[str, Any]) -> Any:

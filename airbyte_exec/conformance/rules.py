@@ -27,6 +27,10 @@ _CONFIGS = {
     "fault": "with a config that meets a fault",
     "invalid": "with a config that the spec does not allow",
 }
+_CATALOGS = {
+    "all": "of all streams (full_refresh, or incremental where a stream supports nothing else)",
+    "unknown": "of a stream that does not exist",
+}
 
 
 def facts(case: Case) -> Iterator[tuple[str, str]]:
@@ -81,7 +85,7 @@ def _tried(case: Case) -> Iterator[str]:
 def _run(about: Mapping[str, Any]) -> str:
     words = [f"`{about['command']}`", _CONFIGS.get(about.get("config", "good"), "")]
     if "catalog" in about:
-        words.append("of a stream that does not exist" if about["catalog"] == "unknown" else f"({about['catalog']})")
+        words.append(_CATALOGS.get(about["catalog"], f"({about['catalog']})"))
 
     if "state" in about:
         far = about["state"].get("which") == "future"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mini import SOURCE_MINI, runs, source_config, step, stream
+from mini import SOURCE_MINI, Run, runs, source_config, step, stream
 
 from airbyte_exec.conformance import Report, run, subject_of
 from airbyte_exec.conformance.inputs import spread
@@ -84,3 +84,19 @@ def test_a_source_is_given_each_tenth_of_its_states_and_the_last_one(tmp_path: P
 )
 def test_a_sample_is_spread_evenly_and_has_the_last_one(total: int, count: int, wanted: list[int]) -> None:
     assert spread(total, count) == wanted
+
+
+def test_a_stream_that_can_be_read_incrementally_alone_is_judged_too(tmp_path: Path) -> None:
+    broken = {"id": "one", "updated_at": "2024-01-01T00:00:00Z"}
+    streams = [stream("users", records=5), stream("events", sync_modes=["incremental"], data=[broken])]
+    report = report_of("read.*,FR2", streams=streams, path=tmp_path / "calls")
+    assert found(report) == {"RD2": ["events: id: 'one' is not of type 'integer'"]}
+    read = [
+        {each["stream"]["name"]: each["sync_mode"] for each in call.catalog["streams"]} for call in _reads(tmp_path)
+    ]
+    assert {"users": "full_refresh", "events": "incremental"} in read
+    assert {"users": "full_refresh"} in read, "what is said of a full refresh is said of streams that have one"
+
+
+def _reads(folder: Path) -> list[Run]:
+    return [call for call in runs(folder / "calls", "read") if call.state is None]
