@@ -31,23 +31,35 @@ class EndlessSchemaError(Exception):
 
 def bounded_keywords(known: Mapping[str, Any]) -> dict[str, Keyword]:
     """Return the keywords for one validation, on top of those that the library knows."""
-    bounds = _Bounds()
-    counted = {keyword: bounds.counted(known[keyword]) for keyword in _BRANCHING if keyword in known}
-    return {
-        **counted,
-        **{keyword: _pass for keyword in _UNASKED if keyword in known},
-        "pattern": bounds.pattern,
-        "patternProperties": bounds.pattern_properties,
-        "additionalProperties": bounds.additional_properties,
-    }
+    return Bounds().keywords(known)
 
 
-class _Bounds:
-    """What one validation has used up."""
+class Bounds:
+    """What one validation has used up.
 
-    def __init__(self) -> None:
+    Parameters:
+        find: says whether a pattern is found in a text, in bounded time.
+    """
+
+    def __init__(self, find: Callable[[object, str], bool] = is_found) -> None:
+        self._find = find
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the validation of another value."""
         self._steps = self._depth = 0
         self._end = time.monotonic() + TIME_LIMIT
+
+    def keywords(self, known: Mapping[str, Any]) -> dict[str, Keyword]:
+        """Return the keywords that are held to the bounds, on top of those that the library knows."""
+        counted = {keyword: self.counted(known[keyword]) for keyword in _BRANCHING if keyword in known}
+        return {
+            **counted,
+            **{keyword: _pass for keyword in _UNASKED if keyword in known},
+            "pattern": self.pattern,
+            "patternProperties": self.pattern_properties,
+            "additionalProperties": self.additional_properties,
+        }
 
     def counted(self, check: Keyword) -> Keyword:
         """Return a keyword that counts how often it is asked."""
@@ -74,7 +86,7 @@ class _Bounds:
 
         del validator, schema
         if isinstance(instance, str) and not self._is_found(wanted, instance):
-            yield ValidationError("does not match")
+            yield ValidationError(f"it does not match the pattern {wanted!r}")
 
     def pattern_properties(self, validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[ValidationError]:
         """Check the values whose keys match."""
@@ -98,14 +110,14 @@ class _Bounds:
             if isinstance(wanted, dict):
                 yield from validator.descend(instance[key], wanted, path=key)
             elif wanted is False:
-                yield ValidationError("unknown")
+                yield ValidationError(f"{key!r} is no field that is allowed")
                 return
 
     def _is_found(self, pattern: object, text: str) -> bool:
         if time.monotonic() > self._end:
             raise EndlessSchemaError(f"its patterns take more than {TIME_LIMIT:g} s")
 
-        return is_found(pattern, text)
+        return self._find(pattern, text)
 
 
 def _pass(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[ValidationError]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,64 @@ def test_a_stream_that_can_be_read_incrementally_alone_is_judged_too(tmp_path: P
 
 def _reads(folder: Path) -> list[Run]:
     return [call for call in runs(folder / "calls", "read") if call.state is None]
+
+
+def schema_of(**fields: object) -> dict[str, Any]:
+    return {"type": "object", "properties": {"id": {"type": "integer"}, **fields}}
+
+
+def report_of_spec(folder: Path, monkeypatch: pytest.MonkeyPatch, spec: object, rules: str, **given: Any) -> Report:
+    settings = folder / "settings.json"
+    settings.write_text(json.dumps({"spec": {"connectionSpecification": spec}}), encoding="utf-8")
+    monkeypatch.setenv("SOURCE_MINI_SCRIPT", str(settings))
+    return run(subject_of(f"path:{SOURCE_MINI}", **{"config": source_config(), **given}), rules=rules)
+
+
+def test_what_a_schema_refers_to_is_neither_fetched_nor_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"const": "what stands on the disk"}', encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        references = {
+            "near": {"$ref": secret.as_uri()},
+            "far": {"$ref": f"http://127.0.0.1:{server.getsockname()[1]}/x.json"},
+        }
+        config = source_config(near=1, far=2)
+        spec = report_of_spec(tmp_path, monkeypatch, schema_of(**references), "SP*", config=config)
+        data = [{"id": 1, "near": 1, "far": 2}, {"id": "one", "near": 1, "far": 2}]
+        read = report_of("DI2,RD2", streams=[stream(data=data, fields=schema_of(**references))])
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+    assert found(spec) == {"SP13": ["properties.near uses $ref", "properties.far uses $ref"]}
+    references_found = ["users: properties.near uses $ref", "users: properties.far uses $ref"]
+    assert found(read) == {"DI2": references_found, "RD2": ["users: id: 'one' is not of type 'integer'"]}
+    assert "on the disk" not in json.dumps([spec.as_dict(), read.as_dict()])
+
+
+def test_a_pattern_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airbyte_exec.secrets.patterns.MATCH_LIMIT", 0.5)
+    fields = schema_of(name={"type": "string", "pattern": "^(a+)+$"})
+    data = [{"id": 1, "name": "a" * 40 + "!"}]
+    (told,) = found(report_of("RD2", streams=[stream(data=data, fields=fields)]))["RD2"]
+    assert "cannot be followed to an end: the pattern '^(a+)+$' was not matched within 0.5 s" in told
+
+    report = report_of_spec(tmp_path, monkeypatch, fields, "SP2,SP11", config=source_config(name="a" * 40 + "!"))
+    assert set(found(report)) == {"SP2"}
+
+
+def test_a_pattern_that_python_does_not_know_is_one_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = schema_of(
+        name={"type": "string", "pattern": r"^\p{L}+$"},
+        day={"type": "string", "pattern": r"^(?<year>[0-9]{4})-[0-9]{2}$"},
+        back={"type": "string", "pattern": r"^(?<one>[a-z])\k<one>\u{41}$"},
+    )
+    fits = {"id": 1, "name": "Zo\u00eb", "day": "2024-05", "back": "aaA"}
+    assert found(report_of_spec(tmp_path, monkeypatch, fields, "SP2", config=source_config(**fits))) == {}
+    data = [fits, {"id": 2, "name": "x", "day": "2024", "back": "abA"}]
+    report = report_of("DI2,RD2", streams=[stream(data=data, fields=fields)])
+    assert [told.partition(": it does")[0] for told in found(report)["RD2"]] == ["users: day"]
+    assert set(found(report)) == {"RD2"}
+    assert set(found(report_of_spec(tmp_path, monkeypatch, schema_of(name={"pattern": "((("}), "SP2"))) == {"SP2"}

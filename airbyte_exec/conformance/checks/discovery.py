@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
+from airbyte_exec.conformance.checks.judging import schema_problem
 from airbyte_exec.conformance.checks.schemas import Schema, has_path, keywords, types_of, walk
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import key_of
@@ -49,14 +50,12 @@ def unique(given: Given) -> Iterable[Finding]:
 @named("discovery.schemas")
 def schemas(given: Given) -> Iterable[Finding]:
     """DI2: each schema is one of draft 7 that needs no other file."""
-    from jsonschema import Draft7Validator, SchemaError
+    from jsonschema import Draft7Validator
 
     for key, stream in given.streams().items():
         name, schema = stream_name(key), stream["json_schema"]
-        try:
-            Draft7Validator.check_schema(schema)
-        except SchemaError as error:
-            yield _at(given, f"{name}: its json_schema is none of draft 7: {error.message[:200]}")
+        if (problem := schema_problem(schema, Draft7Validator)) is not None:
+            yield _at(given, f"{name}: its json_schema is none of draft 7: {problem[:200]}")
             continue
 
         for word, path, value in keywords(schema):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
-from airbyte_exec.conformance.checks.values import at_path, paths_of, validator_of
+from airbyte_exec.conformance.checks.judging import Endless, Judge
+from airbyte_exec.conformance.checks.values import at_path, judge_of, paths_of
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Key, Line, key_of
 
@@ -39,21 +40,33 @@ def fits_schema(given: Given) -> Iterable[Finding]:
             continue
 
         schema = streams[key]["stream"]["json_schema"]
-        validator = validator_of(schema)
+        judge, fields = judge_of(schema), set(paths_of(schema, schema=True))
         bad = 0
         for line in lines:
-            data = line.body["data"]
-            error = next(validator.iter_errors(data), None)
-            if error is not None:
+            problem = _misfit(judge, line.body["data"], fields if schema.get("properties") else None)
+            if problem is not None:
                 bad += 1
-                path = ".".join(str(part) for part in error.absolute_path) or "the record"
-                yield _at(given, f"{stream_name(key)}: {path}: {error.message[:200]}", line)
-            elif schema.get("properties") and not set(paths_of(data)) & set(paths_of(schema, schema=True)):
-                bad += 1
-                yield _at(given, f"{stream_name(key)}: a record has no field of its json_schema", line)
+                yield _at(given, f"{stream_name(key)}: {problem}", line)
 
             if bad >= _MOST:
                 break
+
+
+def _misfit(judge: Judge, data: Any, fields: Collection[tuple[str, ...]] | None) -> str | None:
+    """Return what of a record does not fit its schema, None where it fits."""
+    try:
+        error = next(judge.errors(data), None)
+    except Endless as endless:
+        return f"its json_schema cannot be followed to an end: {endless}"
+
+    if error is not None:
+        path = ".".join(str(part) for part in error.absolute_path) or "the record"
+        return f"{path}: {error.message[:200]}"
+
+    if fields is not None and not set(paths_of(data)) & set(fields):
+        return "a record has no field of its json_schema"
+
+    return None
 
 
 @named("read.every-stream")

@@ -122,16 +122,3 @@ def breaks(old: Schema, new: Schema, path: tuple[str, ...] = ()) -> Iterator[str
 
     for number, (first, second) in enumerate(zip(old.get("oneOf") or (), new.get("oneOf") or (), strict=False)):
         yield from breaks(first, second, (*path, f"oneOf[{number}]"))
-
-
-def is_schema(schema: dict[str, Any]) -> bool:
-    """Tell whether it is a JSON Schema."""
-    from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
-
-    try:
-        validator_for(schema).check_schema(schema)
-    except SchemaError:
-        return False
-
-    return True

@@ -8,8 +8,10 @@ from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named
 from airbyte_exec.conformance.checks.drawn import DATE_FORMATS, drawn_configs
-from airbyte_exec.conformance.checks.schemas import Node, breaks, has_path, is_schema, keywords, types_of, walk
+from airbyte_exec.conformance.checks.judging import Endless, Judge, python_pattern, schema_problem
+from airbyte_exec.conformance.checks.schemas import Node, breaks, has_path, keywords, types_of, walk
 from airbyte_exec.conformance.results import Finding
+from airbyte_exec.secrets.patterns import EndlessPatternError, is_found
 
 SECRET_NAMES = frozenset(
     {
@@ -69,21 +71,18 @@ def _at(given: Given, message: str) -> Finding:
 @named("spec.config-fits")
 def config_fits(given: Given) -> Iterable[Finding]:
     """SP2: the schema is one, and the config fits it."""
-    from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
-
-    schema = dict(_schema(given))
-    kind = validator_for(schema)
-    try:
-        kind.check_schema(schema)
-    except SchemaError as error:
-        yield _at(given, f"connectionSpecification is no JSON Schema: {error.message}")
+    schema = _schema(given)
+    if (problem := schema_problem(schema)) is not None:
+        yield _at(given, f"connectionSpecification is no JSON Schema: {problem}")
         return
 
     config = {name: value for name, value in given.subject.config.items() if not name.startswith("_")}
-    for breach in kind(schema).iter_errors(config):
-        path = ".".join(str(part) for part in breach.absolute_path) or "the config"
-        yield _at(given, f"the given config does not fit: {path} breaks {breach.validator!r}")
+    try:
+        for breach in Judge(schema).errors(config):
+            path = ".".join(str(part) for part in breach.absolute_path) or "the config"
+            yield _at(given, f"the given config does not fit: {path} breaks {breach.validator!r}")
+    except Endless as error:
+        yield _at(given, f"connectionSpecification cannot be followed to an end: {error}")
 
 
 @named("spec.stored")
@@ -191,20 +190,21 @@ def no_keywords(given: Given) -> Iterable[Finding]:
 @named("spec.date-patterns")
 def date_patterns(given: Given) -> Iterable[Finding]:
     """SP11: formats and patterns of dates come together."""
-    import re
-
     for node in _nodes(given):
         kind, pattern = node.schema.get("format"), node.schema.get("pattern")
         if kind in DATE_FORMATS and not pattern:
             yield _at(given, f"{node.where}: the format {kind} without a pattern")
-        elif isinstance(pattern, str) and kind is None and _is_date_pattern(re, pattern):
+        elif isinstance(pattern, str) and kind is None and _is_date_pattern(pattern):
             yield _at(given, f"{node.where}: a pattern of dates without a format")
 
 
-def _is_date_pattern(re: Any, pattern: str) -> bool:
+def _is_date_pattern(pattern: str) -> bool:
+    known = python_pattern(pattern)
     try:
-        return any(re.fullmatch(pattern, text) and not re.fullmatch(pattern, "x y") for text in DATE_FORMATS.values())
-    except re.error:
+        whole = rf"\A(?:{known})\Z"
+        matches_more = known is None or is_found(whole, "x y")
+        return not matches_more and any(is_found(whole, text) for text in DATE_FORMATS.values())
+    except EndlessPatternError:
         return False
 
 
@@ -285,7 +285,7 @@ def compatible(given: Given) -> Iterable[Finding]:
 
     old = given.subject.previous["spec"].get("connectionSpecification") or {}
     new = dict(_schema(given))
-    if not is_schema(new):
+    if schema_problem(new) is not None:
         raise NotApplicableError("its connectionSpecification is no JSON Schema")
 
     told = False
@@ -293,8 +293,8 @@ def compatible(given: Given) -> Iterable[Finding]:
         told = True
         yield _at(given, message)
 
-    before, after = Draft7Validator(dict(old)), Draft7Validator(new)
+    before, after = Judge(old, Draft7Validator), Judge(new, Draft7Validator)
     for config in () if told else drawn_configs(old):
-        if before.is_valid(config) and not after.is_valid(config):
+        if before.fits(config) and not after.fits(config):
             yield _at(given, f"a config that fitted does not fit any more: {json.dumps(config)[:300]}")
             return

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from airbyte_exec.conformance.checks.judging import Judge
+
 _DAY = 86_400.0
 
 
@@ -27,8 +29,8 @@ def paths_of(value: Any, path: tuple[str, ...] = (), *, schema: bool = False) ->
             yield from paths_of(inner, (*path, str(name)), schema=schema)
 
 
-def validator_of(schema: Mapping[str, Any]) -> Any:
-    """Return a validator of draft 7 by which 1.0 is no integer, and formats of dates and times count."""
+def judge_of(schema: Mapping[str, Any]) -> Judge:
+    """Return a judge of records by draft 7, by which 1.0 is no integer, and formats of dates and times count."""
     from jsonschema import Draft7Validator, FormatChecker
     from jsonschema.validators import extend
 
@@ -37,7 +39,7 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
     checker.checks("date")(_is_date)
     strict = Draft7Validator.TYPE_CHECKER.redefine("integer", _is_integer)
     kind: Any = extend(Draft7Validator, type_checker=strict)  # type: ignore[no-untyped-call]  # it has no types
-    return kind(dict(schema), format_checker=checker)
+    return Judge(schema, kind, format_checker=checker)
 
 
 def _is_integer(_checker: Any, value: Any) -> bool:
