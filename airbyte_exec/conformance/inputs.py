@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from airbyte_exec.conformance.checks import NotApplicableError
+from airbyte_exec.conformance.checks.values import number, seconds_of
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript
 
@@ -182,9 +183,18 @@ def future(state: Any, names: Collection[str], *, is_cursor: bool = False) -> An
     if not is_cursor or isinstance(state, bool) or state is None:
         return state
 
-    return state + 10**9 if isinstance(state, int | float) else _future_text(str(state))
+    return state + _far(state) if isinstance(state, int | float) else _future_text(str(state))
+
+
+def _far(value: float) -> int:
+    """Return how much later thirty years are, if a number is a time, in the units of that number."""
+    return 10**9 * max(1, seconds_of(value))
 
 
 def _future_text(text: str) -> str:
+    value = number(text)
+    if value is not None:
+        return str(value + _far(value))
+
     is_date = len(text) >= 10 and text[4:5] == "-" and text[7:8] == "-" and text[:4].isdigit()
     return FAR_YEAR + text[10:] if is_date else text

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
-from airbyte_exec.conformance.checks.values import at_path, behind, text_of
+from airbyte_exec.conformance.checks.values import at_path, behind, highest, lowest, text_of
 from airbyte_exec.conformance.expectations import stopped
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Key, Line, Transcript, key_of
 
 _MOST = 5
+_NO_CURSORS = ("partition", "parent_state")  # as the CDK names which part of a stream is meant, and its parents' states
 
 
 def _records(run: Transcript) -> dict[Key, list[Line]]:
@@ -74,12 +75,8 @@ def cursors(given: Given) -> Iterable[Finding]:
             yield Finding(message=message, lines=tuple(lines[:1]), run=given.runs[0])
 
 
-def _highest(lines: Iterable[Line], path: list[str]) -> Any:
-    found = [value for line in lines if (value := at_path(line.body["data"], path)) is not None]
-    try:
-        return max(found, default=None)
-    except TypeError:
-        return None
+def _cursors_of(lines: Iterable[Line], path: list[str]) -> list[Any]:
+    return [value for line in lines if path and (value := at_path(line.body["data"], path)) is not None]
 
 
 @named("incremental.goes-on")
@@ -101,21 +98,33 @@ def goes_on(given: Given) -> Iterable[Finding]:
             )
             continue
 
-        highest = _highest(before, paths.get(key, []))
-        early = [line for line in lines if behind(at_path(line.body["data"], paths.get(key, [])), highest, days=days)]
+        path = paths.get(key, [])
+        ended = _reached(_state_of((line.body for line in given.runs[0].states), key), path)
+        # The partitions of a stream end each at a place of its own, and go on there.
+        end = lowest(ended) if len(ended) > 1 else highest(_cursors_of(before, path))
+        early = [line for line in lines if behind(at_path(line.body["data"], path), end, days=days)]
         if early:
-            message = f"{stream_name(key)}: {len(early)} records lie before {highest}, where the first read ended"
+            message = f"{stream_name(key)}: {len(early)} records lie before {end}, where the first read ended"
             yield Finding(message=message, lines=tuple(early[:_MOST]), run=given.run)
 
 
+def _reached(state: Any, path: list[str]) -> list[Any]:
+    """Return the values of a stream's cursor in its state: one, or one for each partition of the stream.
+
+    The low-code CDK writes a partition as `{"partition": …, "cursor": {<field>: <value>}}`.
+    """
+    return list(_values(state, path[-1])) if path else []
+
+
 def _values(state: Any, name: str) -> Iterator[Any]:
-    """Yield the values of a field, wherever it is in a state."""
+    """Yield the values of a field, wherever it is in a state that is not about another stream."""
     if isinstance(state, Mapping):
         for key, value in state.items():
-            if key == name and not isinstance(value, Mapping | list):
+            if key == name and value is not None and not isinstance(value, Mapping | list):
                 yield value
 
-            yield from _values(value, name)
+            if key not in _NO_CURSORS:
+                yield from _values(value, name)
     elif isinstance(state, list):
         for value in state:
             yield from _values(value, name)
@@ -143,7 +152,7 @@ def state_covers(given: Given) -> Iterable[Finding]:
     for key, lines in _records(run).items():
         path = paths.get(key) or []
         state = _state_of((line.body for line in run.states), key)
-        reached = next(_values(state, path[-1]), None) if path else None
+        reached = highest(_reached(state, path))
         if reached is None:
             continue
 
@@ -159,8 +168,12 @@ def state_covers(given: Given) -> Iterable[Finding]:
 
 @named("incremental.resumes")
 def resumes(given: Given) -> Iterable[Finding]:
-    """IN4: a read goes on from any state between, and not before it."""
+    """IN4: a read goes on from any state between, and not before it.
+
+    Where a stream has partitions, not before the one that has come least far, once the state names all of them.
+    """
     paths, days = _cursors(given), given.subject.threshold_days
+    last = [line.body for line in given.runs[0].states]
     for states, run in given.facts["after"]:
         if run.stop != "exit" or run.exit_code != 0:
             how = f"exit code {run.exit_code}" if run.stop == "exit" else stopped(run, given.case.time_limit)
@@ -169,7 +182,8 @@ def resumes(given: Given) -> Iterable[Finding]:
 
         for key, lines in _records(run).items():
             path = paths.get(key) or []
-            reached = next(_values(_state_of(states, key), path[-1]), None) if path else None
+            values, all_of_them = _reached(_state_of(states, key), path), _reached(_state_of(last, key), path)
+            reached = lowest(values) if len(values) >= len(all_of_them) else None
             early = [line for line in lines if behind(at_path(line.body["data"], path), reached, days=days)]
             if early:
                 message = f"{stream_name(key)}: {len(early)} records lie before the state ({path[-1]} {reached})"

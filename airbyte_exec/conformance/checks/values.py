@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airbyte_exec.conformance.checks.judging import Judge
 
 _DAY = 86_400.0
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_SCALES = ((1e17, 10**9), (1e14, 10**6), (1e11, 10**3), (1e8, 1))  # 1e8 seconds since 1970 were over in 1973
 
 
 def at_path(data: Any, path: Sequence[str]) -> Any:
@@ -65,17 +68,56 @@ def moment(text: str) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).timestamp()
 
 
+def number(value: Any) -> int | float | None:
+    """Return a number, also one that is written as text; None for anything else, and for a date without its dashes."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value) and not (len(value) == len("20240102") and moment(value)):
+        return float(value) if "." in value else int(value)
+
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def seconds_of(value: float) -> int:
+    """Return how many units a second has, if a number is a time since 1970; 0 for one that is too small for it."""
+    return next((units for least, units in _SCALES if abs(value) >= least), 0)
+
+
 def behind(value: Any, other: Any, *, days: float) -> bool | None:
-    """Whether a cursor's value lies before another by more than so many days; None where that cannot be told."""
-    if isinstance(value, str) and isinstance(other, str):
-        first, second = moment(value), moment(other)
-        return value < other if first is None or second is None else first < second - days * _DAY
+    """Whether a cursor's value lies before another by more than so many days; None where that cannot be told.
 
-    numbers = (int, float)
-    if isinstance(value, numbers) and isinstance(other, numbers):
-        return value < other - days * _DAY
+    A number counts as a time if it is large enough for one, in seconds, milliseconds, microseconds or nanoseconds since
+    1970; for any other number, and for a text that is neither a time nor a number, days mean nothing.
+    """
+    first, second = number(value), number(other)
+    if first is not None and second is not None:
+        return first < second - int(days * _DAY) * seconds_of(second)
 
-    return None
+    if not isinstance(value, str) or not isinstance(other, str):
+        return None
+
+    early, late = moment(value), moment(other)
+    return value < other if early is None or late is None else early < late - days * _DAY
+
+
+def highest(values: Iterable[Any]) -> Any:
+    """Return the cursor's value that no other one lies beyond; None where there is none, or two cannot be compared."""
+    return _farthest(values, lambda value, best: behind(best, value, days=0))
+
+
+def lowest(values: Iterable[Any]) -> Any:
+    """Return the cursor's value that lies before all others; None where there is none, or two cannot be compared."""
+    return _farthest(values, lambda value, best: behind(value, best, days=0))
+
+
+def _farthest(values: Iterable[Any], is_farther: Callable[[Any, Any], bool | None]) -> Any:
+    best: Any = None
+    for value in values:
+        farther = True if best is None else is_farther(value, best)
+        if farther is None:
+            return None
+
+        best = value if farther else best
+
+    return best
 
 
 def text_of(value: Any, ignored: frozenset[str] = frozenset()) -> str:

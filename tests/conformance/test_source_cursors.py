@@ -1,0 +1,89 @@
+"""Cursors in records and states: texts, numbers, times since 1970, and those of streams that have partitions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from airbyte_exec.conformance import Subject, load_cases
+from airbyte_exec.conformance.checks import Check, Given, incremental
+from airbyte_exec.conformance.checks.values import behind, highest
+from airbyte_exec.conformance.inputs import future
+from airbyte_exec.conformance.transcript import Transcript, read_line
+from airbyte_exec.executors import NoOpExecutor
+
+
+def stream_state(value: object) -> dict[str, Any]:
+    return {"type": "STREAM", "stream": {"stream_descriptor": {"name": "users"}, "stream_state": value}}
+
+
+def read_of(cursors: list[object], *states: object) -> Transcript:
+    """Return a read: records with these values of the field `at`, then states of the stream."""
+    now = {"stream": "users", "emitted_at": 1}
+    records = [{"type": "RECORD", "record": {**now, "data": {"at": value, "n": n}}} for n, value in enumerate(cursors)]
+    messages = [*records, *({"type": "STATE", "state": stream_state(state)} for state in states)]
+    lines = [read_line(number, json.dumps(message).encode(), 0.0) for number, message in enumerate(messages, 1)]
+    return Transcript(command="read", lines=[line for line in lines if line is not None], exit_code=0)
+
+
+def judged(
+    check: Check, *reads: Transcript, after: Sequence[tuple[object, Transcript]] = (), days: float = 0
+) -> list[str]:
+    """Return what a check finds in reads of a stream whose cursor is `at`; `after` is read behind a state each."""
+    subject = Subject(executor=NoOpExecutor("source-x"), kind="source", threshold_days=days)
+    configured = {"stream": {"name": "users", "json_schema": {}}, "cursor_field": ["at"]}
+    (case,) = (case for case in load_cases() if case.code == "IN4")
+    given = Given(case=case, subject=subject, runs=reads, configured=[{"streams": [configured]}] * 2)
+    given.facts["after"] = [([stream_state(state)], read) for state, read in after]
+    return [finding.message for finding in check(given)]
+
+
+def partitions(**values: object) -> dict[str, Any]:
+    """Return a state as the low-code CDK writes it."""
+    states = [
+        {"partition": {"at": name, "parent_slice": {}}, "cursor": {"at": value}} for name, value in values.items()
+    ]
+    return {"use_global_cursor": False, "states": states, "parent_state": {"parents": {"at": "1999-01-01"}}}
+
+
+def test_a_state_of_partitions_is_judged_by_the_one_that_came_farthest_and_the_one_that_came_least_far() -> None:
+    between, last = partitions(b="2024-03-05"), partitions(b="2024-03-05", a="2024-01-05")
+    first = read_of(["2024-03-01", "2024-03-05", "2024-01-01", "2024-01-05"], between, last)
+    assert judged(incremental.state_covers, first) == []
+    assert judged(incremental.goes_on, first, read_of(["2024-01-05", "2024-03-05"])) == []
+    assert (
+        judged(incremental.resumes, first, after=[(between, read_of(["2024-01-01"])), (last, read_of(["2024-01-05"]))])
+        == []
+    )
+
+    assert judged(incremental.state_covers, read_of(["2024-03-06"], last)) != []
+    assert judged(incremental.goes_on, first, read_of(["2024-01-04"])) != []
+    assert judged(incremental.resumes, first, after=[(last, read_of(["2024-01-04"]))]) != []
+
+
+def test_cursors_that_are_numbers_written_as_text_are_compared_as_numbers() -> None:
+    first = read_of(["8", "9", "10"], {"at": "10"})
+    assert judged(incremental.state_covers, first) == []
+    assert judged(incremental.goes_on, first, read_of(["10", "11"])) == []
+    assert judged(incremental.goes_on, first, read_of(["9"])) != []
+    assert judged(incremental.state_covers, read_of(["9", "10"], {"at": "9"})) != []
+    assert future({"at": "12"}, {"at"}) == {"at": str(12 + 10**9)}
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+def test_days_are_counted_in_the_unit_of_a_time_since_1970(unit: int) -> None:
+    now, day = 1_700_000_000 * unit, 86_400 * unit
+    assert behind(now - day, now, days=1) is False
+    assert behind(str(now - day), str(now), days=1) is False
+    assert behind(now - day - 1, now, days=1) is True
+    assert future({"at": now}, {"at"})["at"] > now + 365 * day
+
+
+def test_days_mean_nothing_for_a_cursor_that_is_no_time() -> None:
+    assert behind(5, 6, days=1) is True
+    assert behind("20240101", "20240102", days=1) is False, "a date without dashes"
+    assert behind(5, "text", days=1) is None
+    assert highest([5, "text"]) is None
