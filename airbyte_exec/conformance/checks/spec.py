@@ -10,31 +10,10 @@ from airbyte_exec.conformance.checks import Given, NotApplicableError, named
 from airbyte_exec.conformance.checks.drawn import DATE_FORMATS, drawn_configs
 from airbyte_exec.conformance.checks.judging import Endless, Judge, python_pattern, schema_problem
 from airbyte_exec.conformance.checks.schemas import Node, breaks, has_path, keywords, types_of, walk
+from airbyte_exec.conformance.checks.secret_names import is_secret_name
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.secrets.patterns import EndlessPatternError, is_found
 
-SECRET_NAMES = frozenset(
-    {
-        "access_token",
-        "api_key",
-        "api_token",
-        "app_secret",
-        "auth_token",
-        "client_secret",
-        "credentials_json",
-        "jwt",
-        "password",
-        "private_key",
-        "refresh_token",
-        "secret",
-        "secret_access_key",
-        "secret_key",
-        "service_account_json",
-        "ssh_key",
-        "token",
-        "tunnel_user_password",
-    }
-)
 KEYWORDS = frozenset(
     {
         "not",
@@ -135,10 +114,10 @@ def one_of(given: Given) -> Iterable[Finding]:
 def secrets(given: Given) -> Iterable[Finding]:
     """SP6: what is a secret by its name is marked as one, and nothing else of another kind is."""
     for node in _nodes(given):
-        kinds = types_of(node.schema) - {"null"}
+        kinds = types_of(node.schema)
         is_text = bool(kinds & {"string", "number", "integer"})
         marked = node.schema.get("airbyte_secret") is True
-        if node.name.lower() in SECRET_NAMES and is_text and "const" not in node.schema and not marked:
+        if is_secret_name(node.name) and is_text and "const" not in node.schema and not marked:
             yield _at(given, f"{node.where} is a secret by its name, and has no airbyte_secret: true")
 
         if marked and kinds and not is_text and node.role == "property":
