@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from airbyte_exec.conformance.checks import NotApplicableError
+from airbyte_exec.conformance.checks.judging import Endless, Judge, schema_problem
 from airbyte_exec.conformance.checks.values import number, seconds_of
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript
@@ -19,7 +20,7 @@ def config_of(subject: Subject, which: str, spec: Mapping[str, Any] | None) -> M
     """Return the config that a case asks for.
 
     Parameters:
-        which: `good`, `bad`, `fault` or `invalid` (one that the spec does not allow).
+        which: `good`, `bad`, `fault`, `invalid` (a field is not what the spec allows) or `incomplete` (one is missing).
 
     Raises:
         NotApplicableError: there is none.
@@ -27,8 +28,8 @@ def config_of(subject: Subject, which: str, spec: Mapping[str, Any] | None) -> M
     if which == "good":
         return subject.config
 
-    if which == "invalid":
-        return _invalid(subject.config, spec)
+    if which in ("invalid", "incomplete"):
+        return (_invalid if which == "invalid" else _incomplete)(subject.config, spec)
 
     found = subject.bad_config if which == "bad" else subject.fault_config
     if found is None:
@@ -38,17 +39,39 @@ def config_of(subject: Subject, which: str, spec: Mapping[str, Any] | None) -> M
 
 
 def _invalid(config: Mapping[str, Any], spec: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the config with a field that the spec does not allow, a required one if there is any."""
     schema = (spec or {}).get("connectionSpecification") or {}
     properties = schema.get("properties") or {}
+    required = [name for name in schema.get("required") or () if name in properties]
+    for name in [*required, *properties]:
+        for value in ({"not": "what the spec asks for"}, "not what the spec asks for"):
+            wrong = {**config, name: value}
+            if not _allows(schema, wrong):
+                return wrong
+
+    raise NotApplicableError("the spec allows every value of every field")
+
+
+def _incomplete(config: Mapping[str, Any], spec: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the config without a field that the spec requires."""
+    schema = (spec or {}).get("connectionSpecification") or {}
     for name in schema.get("required") or ():
-        if properties.get(name, {}).get("type") in ("string", "integer", "number", "boolean", "array"):
-            return {**config, name: {"not": "what the spec asks for"}}
+        less = {other: value for other, value in config.items() if other != name}
+        if name in config and not _allows(schema, less):
+            return less
 
-    for name, about in properties.items():
-        if isinstance(about, dict) and about.get("type") in ("string", "integer", "number", "boolean", "array"):
-            return {**config, name: {"not": "what the spec asks for"}}
+    raise NotApplicableError("the spec requires no field that the config has")
 
-    raise NotApplicableError("the spec allows every config")
+
+def _allows(schema: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Tell whether a config fits; one that nobody can judge counts as one that does."""
+    if schema_problem(schema) is not None:
+        return True
+
+    try:
+        return Judge(schema).fits(config)
+    except Endless:
+        return True
 
 
 def catalog_of(subject: Subject, discovered: Mapping[str, Any] | None, which: str) -> dict[str, Any]:

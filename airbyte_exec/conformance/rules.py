@@ -26,6 +26,7 @@ _CONFIGS = {
     "bad": "with wrong credentials",
     "fault": "with a config that meets a fault",
     "invalid": "with a config that the spec does not allow",
+    "incomplete": "without a field that the spec requires",
 }
 _CATALOGS = {
     "all": "of all streams (full_refresh, or incremental where a stream supports nothing else)",

@@ -168,15 +168,11 @@ class Bench:
     async def _run(self, case: Case, given: Given) -> list[Transcript]:
         done: list[Transcript] = []
         catalogs = []
-        for wanted in case.input.get("runs", ()):
+        for wanted, config in self._configs(case):
             catalog = None
             if "catalog" in wanted:
                 catalog = inputs.catalog_of(self.subject, given.discovered, wanted["catalog"])
                 catalogs.append(catalog)
-
-            config = None
-            if wanted["command"] != "spec":
-                config = inputs.config_of(self.subject, wanted.get("config", "good"), self.spec)
 
             job = Job(
                 command=wanted["command"],
@@ -192,6 +188,27 @@ class Bench:
         given.configured = catalogs
         await self._sample(case, given, done)
         return done
+
+    def _configs(self, case: Case) -> list[tuple[Any, Any]]:
+        """Return the runs of a case that there is a config for, with their configs.
+
+        Raises:
+            NotApplicableError: there is a config for none of them.
+        """
+        found: list[tuple[Any, Any]] = []
+        reasons = []
+        for wanted in case.input.get("runs", ()):
+            try:
+                which = wanted.get("config", "good")
+                has_none = wanted["command"] == "spec"
+                found.append((wanted, None if has_none else inputs.config_of(self.subject, which, self.spec)))
+            except NotApplicableError as reason:
+                reasons.append(str(reason))
+
+        if reasons and not found:
+            raise NotApplicableError(", and ".join(reasons))
+
+        return found
 
     def _state(self, wanted: Any, done: Sequence[Transcript], catalog: Any) -> list[Any] | None:
         if "state" not in wanted:
@@ -233,7 +250,7 @@ def _expected(case: Case, runs: Sequence[Transcript]) -> Iterator[Finding]:
         NotApplicableError: a run broke off, which another rule tells of.
     """
     before: Transcript | None = None
-    for run, wanted in zip(runs, case.input.get("runs", ()), strict=False):
+    for run, wanted in zip(runs, case.input.get("runs", ()), strict=False):  # fewer runs where configs are missing
         expect = {**case.expect, **wanted.get("expect", {})}
         if "expect" in wanted and before is not None and before.exit_code != 0:
             raise NotApplicableError(f"the `{before.command}` before it ended with exit code {before.exit_code}")

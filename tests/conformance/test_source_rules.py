@@ -162,3 +162,58 @@ def test_a_pattern_that_python_does_not_know_is_one_all_the_same(
     assert [told.partition(": it does")[0] for told in found(report)["RD2"]] == ["users: day"]
     assert set(found(report)) == {"RD2"}
     assert set(found(report_of_spec(tmp_path, monkeypatch, schema_of(name={"pattern": "((("}), "SP2"))) == {"SP2"}
+
+
+REQUIRED = {
+    **schema_of(credentials={"type": "object", "properties": {"a": {"type": "string"}}}, host={"type": ["string"]}),
+    "required": ["credentials", "host"],
+}
+
+
+def test_check_is_given_a_config_with_a_wrong_field_and_one_without_a_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = source_config(credentials={"a": "x"}, host="h", path=tmp_path / "calls")
+    assert found(report_of_spec(tmp_path, monkeypatch, REQUIRED, "CK4", config=config)) == {}
+    tried = [call.config for call in runs(tmp_path / "calls", "check")]
+    assert {"credentials" in each for each in tried} == {True, False}
+    assert [each["credentials"] for each in tried if "credentials" in each] == ["not what the spec asks for"]
+
+    lenient = report_of_spec(tmp_path, monkeypatch, REQUIRED, "CK4", config=config | {"lenient": True})
+    assert found(lenient) == {"CK4": ["a config that the spec does not allow: FAILED expected"] * 2}
+
+
+def test_a_spec_that_allows_everything_is_the_one_reason_to_try_no_config_against_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (result,) = report_of_spec(tmp_path, monkeypatch, schema_of(id={}), "CK4").results
+    assert (result.status, result.reason) == (
+        "skip",
+        "the spec allows every value of every field, and the spec requires no field that the config has",
+    )
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        'Traceback (most recent call last):\n  File "x.py", line 1',
+        "java.lang.NullPointerException\n\tat com.example.Check.run(Check.java:10)",
+        "TypeError: x\n    at check (/app/index.js:10:5)\n    at /app/index.js:20:1",
+        "panic: x\n\ngoroutine 1 [running]:\nmain.main()",
+        "/app/check.rb:3:in `check': x (RuntimeError)",
+        "thread 'main' panicked at src/main.rs:2:5:\nx",
+        "System.Exception: x\n   at Check.Run(String host) in /app/Check.cs:line 12",
+        "PHP Fatal error: x\n#0 /app/check.php(12): run()",
+    ],
+)
+def test_a_stack_trace_for_the_user_is_known_in_any_language(trace: str) -> None:
+    report = report_of("CK4", check={"status": "FAILED", "message": trace}, lenient=True)
+    assert found(report) == {"CK4": ["the message for the user holds a stack trace"]}
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["The host is not there.\n  at example.com (port 5432)", "Sign in at https://example.com:8080/", "#1 of 2 (a): b"],
+)
+def test_words_for_the_user_are_no_stack_trace(message: str) -> None:
+    assert found(report_of("CK4", check={"status": "FAILED", "message": message}, lenient=True)) == {}

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from airbyte_exec.conformance.checks import Given, named
 from airbyte_exec.conformance.results import Finding
+
+_STACK_TRACE = re.compile(
+    r"Traceback \(most recent call last\)"  # Python
+    r"|^[ \t]+at [^\s(]{1,300}\([^()\n]{0,300}\)"  # Java, Kotlin, C#
+    r"|^[ \t]+at [^\n]{1,300}:\d+:\d+\)?[ \t\r]*$"  # JavaScript
+    r"|^goroutine \d+ \["  # Go
+    r"|\.rb:\d+:in "  # Ruby
+    r"|^thread '[^'\n]{1,200}' (?:\(\d+\) )?panicked at|^stack backtrace:"  # Rust
+    r"|^#\d+ [^\n]{1,300}\(\d+\): ",  # PHP
+    re.MULTILINE,
+)
 
 
 @named("connection.fault")
@@ -19,11 +31,15 @@ def fault(given: Given) -> Iterable[Finding]:
 @named("connection.no-stack-trace")
 def no_stack_trace(given: Given) -> Iterable[Finding]:
     """CK4: who gave a wrong config is told what is wrong with it, not where our code was."""
-    for line in given.run.of("CONNECTION_STATUS"):
-        message = str(line.body.get("message") or "")
-        if line.body["status"] != "FAILED":
-            yield Finding(
-                message="a config that the spec does not allow: FAILED expected", lines=(line,), run=given.run
-            )
-        elif "Traceback (most recent call last)" in message or "\n\tat " in message:
-            yield Finding(message="the message for the user holds a stack trace", lines=(line,), run=given.run)
+    for run in given.runs:
+        for line in run.of("CONNECTION_STATUS"):
+            message = str(line.body.get("message") or "")
+            if line.body["status"] != "FAILED":
+                yield Finding(message="a config that the spec does not allow: FAILED expected", lines=(line,), run=run)
+            elif has_stack_trace(message):
+                yield Finding(message="the message for the user holds a stack trace", lines=(line,), run=run)
+
+
+def has_stack_trace(text: str) -> bool:
+    """Tell whether a text holds a stack trace, as a language that connectors are written in prints it."""
+    return _STACK_TRACE.search(text) is not None
