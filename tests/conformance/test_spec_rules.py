@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+import re
 from typing import Any
 
 import pytest
 
 from airbyte_exec.conformance import Subject, load_cases
-from airbyte_exec.conformance.checks import Check, Given, spec
+from airbyte_exec.conformance.checks import Check, Given, NotApplicableError, spec
+from airbyte_exec.conformance.checks.compatibility import lost
+from airbyte_exec.conformance.checks.drawn import text_of
 from airbyte_exec.conformance.transcript import Transcript
 from airbyte_exec.executors import NoOpExecutor
 
@@ -58,3 +62,98 @@ def test_a_name_that_only_looks_like_a_secret_is_none(name: str) -> None:
 def test_only_texts_and_numbers_can_be_marked_as_secrets(kind: object) -> None:
     (message,) = judged(spec.secrets, fields(x={"type": kind, "airbyte_secret": True}))
     assert message.endswith("which no airbyte_secret can hide")
+
+
+def branch(name: str, **more: object) -> dict[str, Any]:
+    own = {"kind": {"type": "string", "const": name}, name: {"type": "string"}, **more}
+    return {"title": name, "required": ["kind", name], **fields(**own)}
+
+
+def login(*branches: object) -> dict[str, Any]:
+    return fields(credentials={"type": "object", "oneOf": list(branches)})
+
+
+A, B, C = (branch(name) for name in "abc")
+
+
+@pytest.mark.parametrize("new", [login(C, A, B), login(B, A), login(A, B, C)])
+def test_branches_may_stand_in_another_order_and_new_ones_anywhere(new: object) -> None:
+    assert judged(spec.compatible, new, login(A, B)) == []
+
+
+def test_a_branch_is_known_by_its_constant_wherever_it_stands() -> None:
+    assert judged(spec.compatible, login(B), login(A, B)) == ['credentials.oneOf[0]: it is gone (kind "a")']
+    changed = branch("a", a={"type": "integer"})
+    (message,) = judged(spec.compatible, login(B, changed), login(A, B))
+    assert message == "credentials.oneOf[0].a: its type was string and is integer"
+
+
+DATE = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+COUNT = {"type": "integer", "minimum": 1, "maximum": 100}
+
+
+def test_a_bound_that_is_narrower_is_seen_beside_a_field_that_has_a_pattern() -> None:
+    old = {**fields(day=DATE, n=COUNT), "required": ["day", "n"]}
+    assert judged(spec.compatible, {**fields(day=DATE, n=COUNT | {"maximum": 10}), "required": ["day", "n"]}, old) == [
+        "n: its maximum was 100 and is 10"
+    ]
+    assert judged(spec.compatible, {**fields(day=DATE, n=COUNT | {"maximum": 1000}), "required": ["day"]}, old) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (DATE, DATE | {"pattern": "^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"}),
+        ({"type": "string"}, {"type": "string", "maxLength": 10}),
+        ({"type": "string"}, {"type": "string", "minLength": 10}),
+        ({"type": "string"}, {"type": "string", "pattern": "^[a-z ]+$"}),
+        ({"type": "string"}, {"type": "string", "const": "a text"}),
+        ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "exclusiveMinimum": 5}),
+        ({"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "string"}, "maxItems": 1}),
+    ],
+)
+def test_a_value_that_fitted_and_does_not_fit_any_more_is_found(old: object, new: object) -> None:
+    before, after = fields(day=DATE, x=old), fields(day=DATE, x=new)
+    assert judged(spec.compatible, {**after, "required": ["day"]}, {**before, "required": ["day"]}) != []
+    assert judged(spec.compatible, {**before, "required": ["day"]}, {**before, "required": ["day"]}) == []
+
+
+def test_where_no_config_can_be_drawn_the_rule_is_skipped() -> None:
+    nothing = {**fields(x={"type": "string", "pattern": "^(?=b)a$"}), "required": ["x"]}
+    with pytest.raises(NotApplicableError, match="no config could be drawn"):
+        judged(spec.compatible, nothing, nothing)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$",
+        r"^https?://[\w.-]+(:\d+)?/.*$",
+        r"^([^:]{1,5}):(?P<kind>a|bc|\s+)=\1$",
+        r"^[^\d\s]+[\W]$",
+        "^(act_)?[^@ ]+@[^@ ]+$",
+    ],
+)
+def test_a_text_that_is_drawn_for_a_pattern_is_like_it(pattern: str) -> None:
+    dice = random.Random(0)
+    drawn = [text_of(pattern, dice) for _ in range(50)]
+    assert all(re.search(pattern, text) for text in drawn)
+    assert len(set(drawn)) > 1
+
+
+def types(*names: str, word: str = "anyOf") -> dict[str, Any]:
+    return fields(x={word: [{"type": name} for name in names]})
+
+
+def test_what_a_stream_lost_is_seen_in_branches_whose_order_says_nothing() -> None:
+    assert list(lost(types("string", "null"), types("null", "string"))) == []
+    assert list(lost(types("string"), types("string", "null", word="oneOf"))) == []
+    assert list(lost(types("string", "null"), types("integer", "null"))) == [
+        "x: its type was null/string and is integer/null"
+    ]
+    old, new = fields(x={"oneOf": [A, B]}), fields(x={"anyOf": [branch("c"), B]})
+    assert list(lost(old, new)) == ["x.a: it is gone"]
+    nested = fields(x={"type": "array", "items": {"anyOf": [{"type": "string"}]}})
+    assert list(lost(nested, fields(x={"type": "array", "items": {"type": "integer"}}))) == [
+        "x.items: its type was string and is integer"
+    ]

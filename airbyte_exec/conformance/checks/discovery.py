@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
+from airbyte_exec.conformance.checks.compatibility import lost
 from airbyte_exec.conformance.checks.judging import schema_problem
 from airbyte_exec.conformance.checks.schemas import Schema, has_path, keywords, types_of, walk
 from airbyte_exec.conformance.results import Finding
@@ -112,23 +113,11 @@ def compatible(given: Given) -> Iterable[Finding]:
             yield _at(given, f"the stream {stream_name(key)} is gone")
             continue
 
-        for message in _lost(old["json_schema"], new["json_schema"]):
+        for message in lost(old["json_schema"], new["json_schema"]):
             yield _at(given, f"{stream_name(key)}: {message}")
 
         if (old.get("default_cursor_field") or []) != (new.get("default_cursor_field") or []):
             yield _at(given, f"{stream_name(key)}: its default cursor is another")
-
-
-def _lost(old: Schema, new: Schema) -> Iterator[str]:
-    news = {node.path: node.schema for node in walk(new)}
-    for node in walk(old):
-        if node.path not in news:
-            yield f"{node.where}: it is gone"
-            continue
-
-        before, after = types_of(node.schema), types_of(news[node.path])
-        if before != after and before | {"null"} != after:
-            yield f"{node.where}: its type was {'/'.join(sorted(before))} and is {'/'.join(sorted(after))}"
 
 
 @named("discovery.types")

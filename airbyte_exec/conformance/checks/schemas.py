@@ -94,31 +94,3 @@ def has_path(schema: Schema, path: list[str]) -> bool:
     inner = (schema.get("properties") or {}).get(path[0])
     branches = [branch for branch in schema.get("oneOf") or () if isinstance(branch, Mapping)]
     return (inner is not None and has_path(inner, path[1:])) or any(has_path(branch, path) for branch in branches)
-
-
-def breaks(old: Schema, new: Schema, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield what of a config or a record that fitted the old schema may not fit the new one."""
-    where = ".".join(path) or "the root"
-    before, after = types_of(old), types_of(new)
-    if before and after and not before <= after | ({"integer"} if "number" in after else set()):
-        yield f"{where}: its type was {'/'.join(sorted(before))} and is {'/'.join(sorted(after))}"
-
-    if new.get("enum") is not None and set(map(str, old.get("enum") or ["\0"])) - set(map(str, new["enum"])):
-        yield f"{where}: values were taken out of its enum" if "enum" in old else f"{where}: it has an enum now"
-
-    fresh = set(new.get("required") or ()) - set(old.get("required") or ())
-    if fresh:
-        yield f"{where}: newly required: {', '.join(sorted(fresh))}"
-
-    olds, news = old.get("properties") or {}, new.get("properties") or {}
-    for name, inner in olds.items():
-        if name not in news:
-            yield f"{'.'.join((*path, name))}: it is gone"
-        elif isinstance(inner, Mapping) and isinstance(news[name], Mapping):
-            yield from breaks(inner, news[name], (*path, name))
-
-    if isinstance(old.get("items"), Mapping) and isinstance(new.get("items"), Mapping):
-        yield from breaks(old["items"], new["items"], (*path, "items"))
-
-    for number, (first, second) in enumerate(zip(old.get("oneOf") or (), new.get("oneOf") or (), strict=False)):
-        yield from breaks(first, second, (*path, f"oneOf[{number}]"))
