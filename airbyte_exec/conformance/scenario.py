@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from airbyte_exec.conformance import expectations, inputs
-from airbyte_exec.conformance.checks import Given, NotApplicableError, destination
+from airbyte_exec.conformance.checks import Given, NotApplicableError, destination, echoes
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.messages import Names, Sync, make_sync
@@ -69,9 +69,9 @@ async def _judged(
     if run.exit_code != 0 and "exit_code" not in expect and run.stop != "killed":
         raise NotApplicableError(f"the write failed (exit code {run.exit_code}), which other rules tell of")
 
-    found += destination.echoes(run, sync, expect.get("states"))
+    found += echoes.echoes(run, sync, expect.get("states"))
     if "counts" in expect:
-        found += destination.counts(run, sync, needed=expect["counts"] == "needed")
+        found += echoes.counts(run, sync, needed=expect["counts"] == "needed")
 
     if expect.get("failure_type"):
         found += destination.failure_types(run)

@@ -1,4 +1,4 @@
-"""What a write must be: the states that come back, and the rows that are there afterwards."""
+"""What a write must leave behind: rows as they were sent, and errors that say of which kind they are."""
 
 from __future__ import annotations
 
@@ -9,98 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airbyte_exec.conformance.checks.values import moment
-from airbyte_exec.conformance.messages import Names, Sync, filled
+from airbyte_exec.conformance.messages import Names, filled
 from airbyte_exec.conformance.readback import ReadBack
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.rows import Row
-from airbyte_exec.conformance.transcript import Line, Transcript
+from airbyte_exec.conformance.transcript import Transcript
 
 _MOST = 5
-_ADDED = (
-    "destinationStats",
-    "sourceStats",
-    "id",
-    "committedRecordsCount",
-    "committedBytesCount",
-    "rejectedRecordsCount",
-)
-
-
-def _value(state: Mapping[str, Any]) -> str:
-    """Return a state as text by which equal ones are equal, whatever a destination adds to it."""
-    kept = {name: value for name, value in state.items() if name not in _ADDED and value is not None}
-    kept.setdefault("type", "LEGACY")
-    if kept["type"] != "LEGACY":
-        kept.pop("data", None)
-
-    if kept["type"] == "GLOBAL":
-        body = dict(kept["global"])
-        body["stream_states"] = sorted(
-            body.get("stream_states") or (), key=lambda each: json.dumps(each, sort_keys=True)
-        )
-        kept["global"] = body
-
-    return json.dumps(kept, sort_keys=True)
-
-
-def echoes(run: Transcript, sync: Sync, wanted: str | None) -> Iterator[Finding]:
-    """Yield what is wrong with the states that came back.
-
-    Parameters:
-        wanted: `all` (each, in order), `last` (at least the last one, as it was), `sent` (nothing that was not sent),
-            `none`, or None for no word on them.
-    """
-    if wanted is None:
-        return
-
-    came, sent = [(_value(line.body), line) for line in run.states], [_value(state) for state in sync.states]
-    if wanted == "none":
-        if came:
-            yield Finding(message="it confirms a state whose records it did not write", lines=_lines(came), run=run)
-
-        return
-
-    yield from _strays(run)
-    if wanted == "last":
-        if not came or came[-1][0] != sent[-1]:
-            message = "the last state that was sent is not the last one that came back"
-            yield Finding(message=message, lines=_lines(came[-2:]), run=run)
-
-        return
-
-    if invented := [pair for pair in came if pair[0] not in sent]:
-        yield Finding(message=f"{len(invented)} states came back that nobody sent", lines=_lines(invented), run=run)
-
-    if wanted == "all" and not invented and [value for value, _ in came] != sent:
-        message = f"{len(sent)} states were sent, and {len(came)} came back, or not in that order"
-        yield Finding(message=message, lines=_lines(came), run=run)
-
-
-def _strays(run: Transcript) -> Iterator[Finding]:
-    for line in run.strays:
-        body = line.message or {}
-        if body.get("type") in ("STREAM", "GLOBAL", "LEGACY") or "stream_state" in body:
-            message = 'a state without its envelope ({"type": "STATE", "state": …}): nobody can take it for one'
-            yield Finding(message=message, lines=(line,), run=run)
-            return
-
-
-def _lines(pairs: Sequence[tuple[str, Line]]) -> tuple[Line, ...]:
-    return tuple(line for _, line in pairs[:_MOST])
-
-
-def counts(run: Transcript, sync: Sync, *, needed: bool) -> Iterator[Finding]:
-    """Yield what is wrong with the counts of the states that came back.
-
-    Parameters:
-        needed: a count must be there.
-    """
-    for line, state in zip(run.states, sync.states, strict=False):
-        sent = state["sourceStats"]["recordCount"]
-        said = (line.body.get("destinationStats") or {}).get("recordCount")
-        if said != sent and (needed or said is not None):
-            message = f"destinationStats.recordCount is {said}, and {sent} records were sent before that state"
-            yield Finding(message=message, lines=(line,), run=run)
 
 
 def failure_types(run: Transcript) -> Iterator[Finding]:

@@ -1,0 +1,69 @@
+"""Destinations that do what the protocol allows keep the rules, also where another one would do it in another way."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import subjects
+
+from airbyte_exec.conformance import Report, run
+from airbyte_exec.conformance.checks.echoes import echoes
+from airbyte_exec.conformance.messages import Sync
+from airbyte_exec.conformance.transcript import Transcript, read_line
+
+Json = dict[str, Any]
+
+
+def report_of(folder: Path, rules: str, **config: object) -> Report:
+    parts = subjects.destination_parts(folder)
+    parts.config.update(config)
+    return run(subjects.destination_subject(parts), rules=rules)
+
+
+def told(report: Report) -> dict[str, list[str]]:
+    return {result.case.code: [finding.message for finding in result.findings] for result in report.results}
+
+
+def stream_state(name: str, value: object) -> Json:
+    stream = {"stream_descriptor": {"name": name}, "stream_state": {"n": value}}
+    return {"type": "STREAM", "stream": stream, "sourceStats": {"recordCount": 1.0}}
+
+
+def global_state(value: object) -> Json:
+    body = {"shared_state": {"n": value}, "stream_states": []}
+    return {"type": "GLOBAL", "global": body, "sourceStats": {"recordCount": 1.0}}
+
+
+def legacy_state(value: object) -> Json:
+    return {"type": "LEGACY", "data": {"n": value}, "sourceStats": {"recordCount": 1.0}}
+
+
+def found_of(sent: list[Json], came: list[Json], wanted: str = "all") -> list[str]:
+    """Return what is wrong where these states come back for those that were sent."""
+    lines = [
+        read_line(number, json.dumps({"type": "STATE", "state": state}).encode(), 0.0)
+        for number, state in enumerate(came, start=1)
+    ]
+    transcript = Transcript(command="write", lines=[line for line in lines if line is not None])
+    sync = Sync(catalog={}, steps=[], states=copy.deepcopy(sent))
+    return [finding.message for finding in echoes(transcript, sync, wanted)]
+
+
+def test_states_of_several_streams_may_come_back_one_stream_after_the_other(tmp_path: Path) -> None:
+    assert told(report_of(tmp_path, "DE3,DE5", echo="grouped")) == {"DE3": [], "DE5": []}
+
+
+def test_the_order_of_states_counts_within_a_stream() -> None:
+    one, two, other = stream_state("a", 1), stream_state("a", 2), stream_state("b", 1)
+    assert found_of([one, other, two], [one, two, other]) == []
+    assert "not in that order" in found_of([one, other, two], [two, one, other])[0]
+
+
+@pytest.mark.parametrize("make", [global_state, legacy_state])
+def test_the_order_of_states_that_are_of_no_one_stream_is_that_of_all(make: Any) -> None:
+    assert found_of([make(1), make(2)], [make(1), make(2)]) == []
+    assert "not in that order" in found_of([make(1), make(2)], [make(2), make(1)])[0]
