@@ -339,6 +339,7 @@ DESTINATIONS: list[tuple[str, str, Change]] = [
     ("DE12", "long texts are cut", _flaw("truncates_text")),
     ("DE13", "a refresh leaves the old rows", _flaw("truncate_keeps")),
     ("DE14", "the rows of the first attempt are forgotten", _flaw("forgets_attempt")),
+    ("DE14", "an end of input without a status is success", _flaw("accepts_silence")),
     ("DE15", "the rows of a cancelled refresh are dropped", _flaw("drops_staged")),
     ("DE16", "no other fields are allowed", _flaw("rigid")),
     ("DE17", "NaN ends the write", _flaw("chokes_on_nan")),
