@@ -11,6 +11,7 @@ import pytest
 import subjects
 
 from airbyte_exec.conformance import Report, run
+from airbyte_exec.conformance.checks.destination import compared
 from airbyte_exec.conformance.checks.echoes import echoes
 from airbyte_exec.conformance.messages import Sync
 from airbyte_exec.conformance.transcript import Transcript, read_line
@@ -67,3 +68,19 @@ def test_the_order_of_states_counts_within_a_stream() -> None:
 def test_the_order_of_states_that_are_of_no_one_stream_is_that_of_all(make: Any) -> None:
     assert found_of([make(1), make(2)], [make(1), make(2)]) == []
     assert "not in that order" in found_of([make(1), make(2)], [make(2), make(1)])[0]
+
+
+def test_a_row_that_says_that_it_is_deleted_may_stay(tmp_path: Path) -> None:
+    assert told(report_of(tmp_path, "DE9", ways=["soft_deletes"])) == {"DE9": []}
+
+
+def test_beside_the_rows_of_a_key_no_other_may_stay() -> None:
+    wanted = {"rows": [{"id": 1}], "besides": [{"id": 2, "gone": {"$set": True}}]}
+    assert compared(wanted, [{"id": 1}]) is None
+    assert compared(wanted, [{"id": 1}, {"id": 2, "gone": "2024-01-01"}]) is None
+    assert compared(wanted, [{"id": 1}, {"id": 2, "gone": None}]) == "1 rows expected, 2 are there"
+    assert compared(wanted, [{"id": 2, "gone": "2024-01-01"}]) == 'this row is not there: {"id": 1}'
+
+
+def test_a_store_with_types_may_null_a_value_of_another_type(tmp_path: Path) -> None:
+    assert told(report_of(tmp_path, "DE16", ways=["typed"])) == {"DE16": []}

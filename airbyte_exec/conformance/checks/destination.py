@@ -30,7 +30,7 @@ def stored(adapter: ReadBack, wanted: Mapping[str, Any], names: Names, run: Tran
 
     Parameters:
         wanted: for each stream its rows; or `{"count": n}`, `{"contains": [rows]}`, `{"any": n}` (so many, whatever
-            they hold).
+            they hold), `{"rows": [rows], "besides": [rows]}` (these, and of the others none or some).
     """
     found = []
     for label, rows in wanted.items():
@@ -50,24 +50,34 @@ def compared(wanted: Any, have: Sequence[Row]) -> str | None:
         count = wanted.get("count", wanted.get("any"))
         return None if len(have) == count else f"{count} rows expected, {len(have)} are there"
 
-    contains = isinstance(wanted, Mapping)
-    rows = [filled(row) for row in (wanted["contains"] if isinstance(wanted, Mapping) else wanted)]
+    words = wanted if isinstance(wanted, Mapping) else {"rows": wanted}
+    rows = [filled(row) for row in words.get("contains") or words.get("rows", ())]
     left = list(have)
     for row in rows:
-        fitting = next((number for number, other in enumerate(left) if _fits(row, other)), None)
-        if fitting is None:
+        if not _take(row, left):
             return f"this row is not there: {json.dumps(row, ensure_ascii=False)[:300]}{_nearest(row, left)}"
 
-        left.pop(fitting)
+    for row in words.get("besides", ()):
+        _take(row, left)
 
-    return None if contains or not left else f"{len(rows)} rows expected, {len(have)} are there"
+    return None if "contains" in words or not left else f"{len(rows)} rows expected, {len(have)} are there"
+
+
+def _take(wanted: Row, rows: list[Row]) -> bool:
+    """Take the row that is as wanted away from others; return whether there is one."""
+    for number, row in enumerate(rows):
+        if all(_holds(row, name, value) for name, value in wanted.items()):
+            del rows[number]
+            return True
+
+    return False
 
 
 def _nearest(wanted: Row, rows: Sequence[Row]) -> str:
     """Return what is another in the row that is most like one; nothing where none is like it."""
 
     def others(row: Row) -> list[str]:
-        return [name for name, value in wanted.items() if not _same(value, row.get(name))]
+        return [name for name, value in wanted.items() if not _holds(row, name, value)]
 
     found = min(rows, key=lambda row: len(others(row)), default=None)
     if found is None or len(others(found)) == len(wanted):
@@ -77,14 +87,32 @@ def _nearest(wanted: Row, rows: Sequence[Row]) -> str:
     return "; nearest: " + ", ".join(f"{name} is {json.dumps(found.get(name), default=str)[:80]}" for name in names)
 
 
-def _fits(wanted: Row, row: Row) -> bool:
-    return all(_same(value, row.get(name)) for name, value in wanted.items())
+def _holds(row: Row, name: str, wanted: Any) -> bool:
+    """Return whether a column holds a value.
+
+    `{"$or_told": value}`: what a typed store cannot hold may be null or cut, where `_airbyte_meta` tells of it, as
+    the protocol has it (airbyte_protocol.yaml, AirbyteRecordMessageMetaChange).
+    """
+    if isinstance(wanted, Mapping) and "$or_told" in wanted:
+        return _same(wanted["$or_told"], row.get(name)) or name in _told(row)
+
+    return _same(wanted, row.get(name))
+
+
+def _told(row: Row) -> set[Any]:
+    """Return the fields of a row that `_airbyte_meta` says to be null or cut."""
+    meta = row.get("_airbyte_meta")
+    changes = meta.get("changes") if isinstance(meta, Mapping) else None
+    return {each.get("field") for each in changes or () if isinstance(each, Mapping)}
 
 
 def _same(wanted: Any, value: Any) -> bool:
     if isinstance(wanted, Mapping):
         if "$any_of" in wanted:
             return any(_same(each, value) for each in wanted["$any_of"])
+
+        if "$set" in wanted:
+            return value is not None
 
         return isinstance(value, Mapping) and all(_same(inner, value.get(name)) for name, inner in wanted.items())
 
