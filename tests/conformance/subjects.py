@@ -263,6 +263,10 @@ def _no_parquet(parts: Parts) -> None:
     parts.config["streams"][2]["data"] = [row for row in FILES if "parquet" not in row["_ab_source_file_url"]]
 
 
+def _typed_silently(parts: Parts) -> None:
+    parts.config.update(ways=["typed"], flaws=["silent_nulls"])
+
+
 STATE_ON_STDERR = step("stderr", text='{"state": {"type": "LEGACY", "data": {}}, "type": "STATE"}\n')
 NOISE_ON_STDERR = step("stderr_flood", mb=1)
 FAILED = {"check": {"status": "FAILED", "message": "no"}}
@@ -343,6 +347,7 @@ DESTINATIONS: list[tuple[str, str, Change]] = [
     ("DE15", "the rows of a cancelled refresh are dropped", _flaw("drops_staged")),
     ("DE16", "no other fields are allowed", _flaw("rigid")),
     ("DE17", "NaN ends the write", _flaw("chokes_on_nan")),
+    ("DE17", "what does not fit is null, and nothing says so", _typed_silently),
     ("DE18", "states of other streams are left out", _setting(echo="known_streams")),
     ("DE19", "a line that is no message ends the write", _setting(strict=True)),
     ("DE20", "an error is kept silent", _flaw("swallows_errors")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,47 @@ def test_beside_the_rows_of_a_key_no_other_may_stay() -> None:
 
 def test_a_store_with_types_may_null_a_value_of_another_type(tmp_path: Path) -> None:
     assert told(report_of(tmp_path, "DE16", ways=["typed"])) == {"DE16": []}
+
+
+def test_a_store_with_types_may_null_what_they_cannot_hold_where_it_says_so(tmp_path: Path) -> None:
+    assert told(report_of(tmp_path, "DE17", ways=["typed"])) == {"DE17": []}
+    silent = told(report_of(tmp_path, "DE17", ways=["typed"], flaws=["silent_nulls"]))
+    assert "nearest: big is null" in silent["DE17"][0]
+
+
+def test_a_store_of_short_texts_may_cut_them_where_it_says_so(tmp_path: Path) -> None:
+    assert told(report_of(tmp_path, "DE12", ways=["short_texts"])) == {"DE12": []}
+    assert told(report_of(tmp_path, "DE12", ways=["short_texts"], flaws=["silent_nulls"]))["DE12"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stored"),
+    [
+        (7, 7.0),
+        (7, "7"),
+        (12345678901234567890123, "12345678901234567890123"),
+        ("12:34:56+02:00", datetime.time(10, 34, 56, tzinfo=datetime.UTC)),
+        ("aGVsbG8A/w==", b"hello\x00\xff"),
+        ("aGVsbG8A/w==", "\\x68656c6c6f00ff"),
+    ],
+)
+def test_a_value_is_the_same_in_the_types_of_a_store(wanted: object, stored: object) -> None:
+    assert compared([{"it": wanted}], [{"it": stored}]) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stored"),
+    [
+        (1, 1.9),
+        (1, "1.9"),
+        (1, True),
+        (1, "one"),
+        (9007199254740993, 9007199254740992.0),
+        (12345678901234567890123, 1.2345678901234568e22),
+        ("12:34:56+02:00", "12:34:56Z"),
+        ("aGVsbG8A/w==", b"hello"),
+        ("", None),
+    ],
+)
+def test_a_value_that_is_another_in_a_store_is_not_the_same(wanted: object, stored: object) -> None:
+    assert compared([{"it": wanted}], [{"it": stored}]) is not None

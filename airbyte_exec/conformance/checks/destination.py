@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from airbyte_exec.conformance.checks.values import moment
@@ -134,17 +136,23 @@ def _same(wanted: Any, value: Any) -> bool:
 
 def _same_number(wanted: float, value: Any) -> bool:
     try:
-        if isinstance(wanted, int):
-            return int(value) == wanted and not isinstance(value, bool)
+        if isinstance(value, bool):
+            return False
+
+        if isinstance(wanted, int):  # 1.9 is not 1, and a float of 2^53 not the number after it
+            return Decimal(value) == wanted
 
         return math.isclose(float(value), wanted)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, ArithmeticError):
         return False
 
 
 def _same_text(wanted: str, value: Any) -> bool:
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         value = value.isoformat()
+
+    if (data := _binary(value)) is not None and _same_data(wanted, data):
+        return True
 
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     if text in (wanted, json.dumps(wanted), json.dumps(wanted, ensure_ascii=False)):  # JSON as text, where it is both
@@ -161,4 +169,22 @@ def _same_time(wanted: str, text: str) -> bool:
     try:
         return datetime.time.fromisoformat(wanted) == datetime.time.fromisoformat(text)
     except (ValueError, TypeError):
+        return False
+
+
+def _binary(value: Any) -> bytes | None:
+    """Return the bytes of a column that is not of texts, also as Postgres writes them; None for any other value."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+
+    try:
+        return bytes.fromhex(value[2:]) if isinstance(value, str) and value.startswith("\\x") else None
+    except ValueError:
+        return None
+
+
+def _same_data(wanted: str, data: bytes) -> bool:
+    try:
+        return base64.b64decode(wanted, validate=True) == data
+    except ValueError:
         return False
