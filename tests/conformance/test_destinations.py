@@ -129,3 +129,40 @@ def test_a_value_is_the_same_in_the_types_of_a_store(wanted: object, stored: obj
 )
 def test_a_value_that_is_another_in_a_store_is_not_the_same(wanted: object, stored: object) -> None:
     assert compared([{"it": wanted}], [{"it": stored}]) is not None
+
+
+ADDED = {"destinationStats": {"recordCount": 1.0}, "committedRecordsCount": 1, "global": None, "data": None}
+
+
+def test_a_destination_may_add_what_the_protocol_names_and_write_null_for_what_is_absent() -> None:
+    sent = stream_state("a", 25)
+    came = copy.deepcopy(sent) | ADDED
+    came["stream"]["stream_descriptor"]["namespace"] = None
+    came["stream"]["stream_state"] = {"n": 25.0}  # a number is the same in any form
+    came["sourceStats"] = {"recordCount": 1, "rejectedRecordCount": None}
+    assert found_of([sent], [came]) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sourceStats": {"recordCount": 999.0}},
+        {"sourceStats": None},
+        {"id": 7},
+        {"stream": {"stream_descriptor": {"name": "a"}, "stream_state": {"n": 25, "more": None}}},
+        {"stream": {"stream_descriptor": {"name": "a"}, "stream_state": {"n": "25"}}},
+        {"stream": {"stream_descriptor": {"name": "a"}, "stream_state": {"n": True}}},
+    ],
+)
+@pytest.mark.parametrize("wanted", ["all", "last"])
+def test_a_state_that_is_changed_is_another(change: Json, wanted: str) -> None:
+    assert found_of([stream_state("a", 25)], [stream_state("a", 25) | change], wanted) != []
+
+
+def test_a_state_that_holds_true_is_not_one_that_holds_a_number() -> None:
+    assert found_of([stream_state("a", 1)], [stream_state("a", True)]) != []
+
+
+def test_a_legacy_state_may_come_back_without_its_type() -> None:
+    sent = legacy_state(1)
+    assert found_of([sent], [{name: value for name, value in sent.items() if name != "type"}]) == []
