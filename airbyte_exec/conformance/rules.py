@@ -78,7 +78,7 @@ def _tried(case: Case) -> Iterator[str]:
         yield f"`read` from {count} and more of its states"
 
     for sync in case.input.get("syncs", ()):
-        modes = sorted({about.get("mode", "append") for about in sync["streams"]})
+        modes = sorted({about.get("mode", "append, or what it has instead") for about in sync["streams"]})
         killed = ", killed in the middle" if any("kill" in step for step in sync["send"]) else ""
         yield f"`write` of {len(sync['streams'])} stream(s), {' and '.join(modes)}{killed}"
 

@@ -14,6 +14,7 @@ from airbyte_exec.conformance.checks import Given, NotApplicableError, destinati
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.messages import Names, Sync, make_sync
+from airbyte_exec.conformance.modes import with_modes
 from airbyte_exec.conformance.readback import PLACE, ReadBack, placed
 from airbyte_exec.conformance.results import Finding, Result, judged
 from airbyte_exec.conformance.transcript import Transcript
@@ -27,6 +28,7 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
         NotApplicableError: it says nothing of this destination.
     """
     case = given.case
+    syncs = with_modes(case, given.spec)
     names = Names(tag=f"{case.code.lower()}{secrets.token_hex(2)}")
     place = names.tag
     findings: list[Finding] = []
@@ -34,7 +36,7 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
     started = time.monotonic()
     config = _placed(lab.subject.config, place)
     async with lab.alone(shared_place=config == dict(lab.subject.config)):
-        for body in case.input["syncs"]:
+        for body in syncs:
             sync = make_sync(body, names)
             which = body.get("config", "good")
             chosen = config if which == "good" else inputs.config_of(lab.subject, which, given.spec)

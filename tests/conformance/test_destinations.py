@@ -166,3 +166,26 @@ def test_a_state_that_holds_true_is_not_one_that_holds_a_number() -> None:
 def test_a_legacy_state_may_come_back_without_its_type() -> None:
     sent = legacy_state(1)
     assert found_of([sent], [{name: value for name, value in sent.items() if name != "type"}]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("modes", "skipped"),
+    [
+        (["append"], {"DE7", "DE9"}),
+        (["append_dedup"], {"DE6", "DE7", "DE8"}),
+        (["overwrite"], {"DE6", "DE8", "DE9", "DE12", "DE13", "DE14", "DE15", "DE16"}),
+        (["append", "overwrite"], {"DE9"}),
+    ],
+)
+def test_a_destination_is_sent_no_mode_but_its_own(
+    tmp_path: Path, modes: list[str], skipped: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"supported_destination_sync_modes": modes}), encoding="utf-8")
+    monkeypatch.setenv("DESTINATION_MINI_SCRIPT", str(settings))
+    report = report_of(tmp_path, "destination.*")
+    assert report.broken == [], told(report)
+    assert {result.case.code for result in report.results if result.status == "skip"} == {*skipped, "DE21"}
+    reasons = {result.reason or "" for result in report.results if result.case.code in skipped}
+    assert all("does not support" in reason for reason in reasons)
