@@ -96,5 +96,12 @@ def _stored(adapter: ReadBack, wanted: Mapping[str, Any], names: Names, run: Tra
         return [Finding(message=f"the rows cannot be read back: {type(error).__name__}: {error}", run=run)]
 
 
-def _placed(config: Mapping[str, Any], place: str) -> dict[str, Any]:
-    return {name: value.replace(PLACE, place) if isinstance(value, str) else value for name, value in config.items()}
+def _placed(value: Any, place: str) -> Any:
+    """Return a config with the place of a case in all its texts, however deep they stand."""
+    if isinstance(value, Mapping):
+        return {name: _placed(inner, place) for name, inner in value.items()}
+
+    if isinstance(value, list):
+        return [_placed(inner, place) for inner in value]
+
+    return value.replace(PLACE, place) if isinstance(value, str) else value

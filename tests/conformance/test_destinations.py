@@ -189,3 +189,14 @@ def test_a_destination_is_sent_no_mode_but_its_own(
     assert {result.case.code for result in report.results if result.status == "skip"} == {*skipped, "DE21"}
     reasons = {result.reason or "" for result in report.results if result.case.code in skipped}
     assert all("does not support" in reason for reason in reasons)
+
+
+def test_each_case_writes_to_the_place_that_stands_deep_in_its_config(tmp_path: Path) -> None:
+    parts = subjects.destination_parts(tmp_path)
+    parts.config["deep"] = {"list": [{"path": "at {case}"}]}
+    report = run(subjects.destination_subject(parts), rules="DE8")
+    assert report.broken == []
+    (result,) = report.results
+    given = [json.loads(run_of.files["config.json"])["deep"]["list"][0]["path"] for run_of in result.runs]
+    assert len(set(given)) == 1
+    assert given[0].startswith("at de8")
