@@ -100,6 +100,9 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
         Path(args.keep).expanduser().mkdir(parents=True, exist_ok=True)  # not after minutes that it cannot be
 
     chosen = [case for case in select(load_cases(), args.rules) if subject.kind in case.kinds]
+    if not chosen:
+        raise UsageError(f"argument --rules: none of these rules is for a {subject.kind}")
+
     done = count(1)
 
     def told(result: Result) -> None:
@@ -120,13 +123,14 @@ def run(args: argparse.Namespace, output: Output, signals: Signals) -> int:
 def _show(report: Report, files: list[tuple[str, Path]], args: argparse.Namespace, output: Output) -> None:
     from airbyte_exec.conformance import reports
 
-    for kind, path in files:
-        path.write_text(reports.render(report, kind), encoding="utf-8", errors="backslashreplace")
-
-    if args.json:
-        output.succeed(report.as_dict())
-    else:
-        output.text(reports.render(report, args.format))
+    try:
+        if args.json:
+            output.succeed(report.as_dict())
+        else:
+            output.text(reports.render(report, args.format))
+    finally:
+        for kind, path in files:
+            path.write_text(reports.render(report, kind), encoding="utf-8", errors="backslashreplace")
 
 
 def _rules(args: argparse.Namespace) -> str:
@@ -149,10 +153,22 @@ def _report(text: str) -> tuple[str, Path]:
         raise UsageError(f"argument --report: {text!r} is not of the form FORMAT=FILE ({', '.join(FORMATS)})")
 
     where = Path(path).expanduser()
-    if not where.parent.is_dir() or where.is_dir():
-        raise UsageError(f"argument --report: no file can be written at {path}")
+    try:
+        _try_to_write(where)
+    except OSError as error:  # not after minutes
+        raise UsageError(f"argument --report: no file can be written at {path}: {error.strerror}") from error
 
     return kind, where
+
+
+def _try_to_write(path: Path) -> None:
+    """Raise where a file cannot be written; leave what is there as it is."""
+    is_new = not path.exists()
+    if is_new or path.is_file() or path.is_dir():  # whoever opens a pipe waits for its reader
+        path.open("ab").close()
+
+    if is_new:
+        path.unlink()
 
 
 def _subject(args: argparse.Namespace, output: Output, signals: Signals) -> Subject:

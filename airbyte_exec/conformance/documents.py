@@ -21,7 +21,7 @@ def read_baseline(text: str | None) -> list[str]:
     from airbyte_exec.conformance.cases import load_cases
 
     found = read_document(text, "--baseline")
-    rules = found.get("known", []) if isinstance(found, dict) else found
+    rules = found.get("known") if isinstance(found, dict) else found
     if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
         raise PyAirbyteInputError(message="A baseline is a list of rules, or an object with a list `known`.")
 

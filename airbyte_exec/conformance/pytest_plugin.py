@@ -81,12 +81,25 @@ class RuleSuite(pytest.Collector):
     _failure: PyAirbyteError | None = None
 
     def collect(self) -> list[pytest.Item]:
-        """Return one item a rule."""
+        """Return one item a rule.
+
+        Raises:
+            UsageError: no rule is chosen, or one that does not exist.
+        """
         from airbyte_exec.conformance import load_cases, select
         from airbyte_exec.conformance.subject import kind_of
+        from airbyte_exec.exceptions import PyAirbyteInputError
 
         kind = self._given("kind") or kind_of(self.name)
-        cases = [case for case in select(load_cases(), self._given("rules")) if kind is None or kind in case.kinds]
+        try:
+            chosen = select(load_cases(), self._given("rules"))
+        except PyAirbyteInputError as error:
+            raise pytest.UsageError(f"--airbyte-rules: {error.get_message()}") from error
+
+        cases = [case for case in chosen if kind is None or kind in case.kinds]
+        if not cases:
+            raise pytest.UsageError(f"--airbyte-rules: none of these rules is for a {kind}")
+
         return [RuleItem.from_parent(self, name=case.id) for case in cases]
 
     def _given(self, name: str) -> Any:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from mini import SOURCE_MINI, source_config
 
 ORDERS = Path(__file__).parents[2] / "examples" / "source-orders"
@@ -128,6 +129,14 @@ def test_an_earlier_spec_may_be_the_json_text_itself(tmp_path: Path) -> None:
     options = (f"--airbyte-connector=path:{ORDERS}", "--airbyte-rules=SP15")
     done = run_pytest(tmp_path, *options, f"--airbyte-previous={json.dumps(spec)}")
     assert "it's gone: it is gone" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("rules", ["nope", "destination.*"])
+def test_rules_that_name_nothing_are_wrong_usage_and_no_error_of_ours(tmp_path: Path, rules: str) -> None:
+    done = run_pytest(tmp_path, f"--airbyte-connector=path:{ORDERS}", f"--airbyte-rules={rules}")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--airbyte-rules: " in done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
 
 
 def test_a_quote_without_an_end_is_told_and_no_traceback(tmp_path: Path) -> None:

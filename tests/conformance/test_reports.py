@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from mini import SOURCE_MINI, source_config, step, stream
 
+from airbyte_exec.cli import conformance as conformance_command
 from airbyte_exec.cli import main
 from airbyte_exec.conformance import Report, reports, run, subject_of
 from airbyte_exec.protocol import resources
@@ -120,6 +121,37 @@ def test_the_exit_code_tells_whether_all_rules_are_kept(tmp_path: Path, capfd: p
     assert main(arguments(tmp_path, "--report", "word=x")) == 2
     assert main(arguments(tmp_path, "--report", f"html={tmp_path}/nowhere/r.html")) == 2
     assert "read.counts" in capfd.readouterr().out
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_run(tmp_path: Path) -> None:
+    called = str(tmp_path / "calls")
+    (folder := tmp_path / "folder").mkdir()
+    for where in ("/proc/x.html", str(folder), f"{tmp_path}/config.json/r.html"):
+        assert main(arguments(tmp_path, "--rules", "SP1", "--report", f"html={where}", path=called)) == 2
+
+    assert not Path(called).exists()
+    assert main(arguments(tmp_path, "--rules", "no.such-rule", "--report", f"html={tmp_path}/new.html")) == 2
+    assert not (tmp_path / "new.html").exists()
+
+
+def test_what_is_printed_does_not_wait_for_a_file_that_cannot_be_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conformance_command, "_try_to_write", lambda _path: None)  # the disk is full only later
+    assert main(arguments(tmp_path, "--rules", "SP1", "--report", "html=/proc/x.html")) != 0
+    assert "1 pass" in capfd.readouterr().out
+
+
+def test_rules_that_are_for_no_connector_of_its_kind_are_wrong_usage(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(tmp_path, "--rules", "destination.*")) == 2
+    assert "none of these rules is for a source" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("baseline", ['{"Known": ["SP2"]}', '{"x": 1}', '{"known": null}', '{"known": "SP2"}', "{}"])
+def test_a_baseline_that_names_no_list_of_rules_is_wrong_usage(tmp_path: Path, baseline: str) -> None:
+    assert main(arguments(tmp_path, "--rules", "SP1", "--baseline", baseline)) == 2
 
 
 def test_a_known_failure_passes_and_a_stale_one_does_not(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
