@@ -230,7 +230,7 @@ class _Watch:
 
     def _take(self, raw: bytes, at: float) -> None:
         self._number += 1
-        line = read_line(self._number, raw.rstrip(b"\r"), round(at, 4))
+        line = read_line(self._number, raw.rstrip(b"\r"), round(at, 4), self.masker.mask)
         if line is None:
             return
 

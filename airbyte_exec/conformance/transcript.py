@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +62,7 @@ _BODIES = {
 _MOST_DIGITS = 4_000
 _MOST_MISPLACED = 5  # messages on stderr; a thousand of one fault say no more
 _LONGEST_MISPLACED = 16 << 20  # bytes; a longer line on stderr is not held in memory
+_PROBLEM_SHOWN = 250  # characters
 _LEVELS = ("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE")
 
 
@@ -70,8 +71,12 @@ def _whole(digits: str) -> int:
     return int(digits[:_MOST_DIGITS])
 
 
-def read_line(number: int, raw: bytes, at: float) -> Line | None:
-    """Return what a line is; None for one that holds nothing."""
+def read_line(number: int, raw: bytes, at: float, mask: Callable[[str], str] = str) -> Line | None:
+    """Return what a line is; None for one that holds nothing.
+
+    Parameters:
+        mask: makes a text fit to be shown; the problem quotes what was written, and is cut after that.
+    """
     if not raw.strip():
         return None
 
@@ -85,7 +90,11 @@ def read_line(number: int, raw: bytes, at: float) -> Line | None:
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         return Line(number=number, raw=raw, at=at, message=None, problem="it is JSON, and no message: it has no type")
 
-    return Line(number=number, raw=raw, at=at, message=value, problem=_problem(value))
+    return Line(number=number, raw=raw, at=at, message=value, problem=_shown(_problem(value), mask))
+
+
+def _shown(problem: str | None, mask: Callable[[str], str]) -> str | None:
+    return None if problem is None else mask(problem)[:_PROBLEM_SHOWN]
 
 
 def misplaced(path: Path) -> list[Line]:
@@ -129,7 +138,7 @@ def _problem(value: dict[str, Any]) -> str | None:
         return None
 
     where = ".".join(str(part) for part in error.absolute_path) or "the message"
-    return f"{where}: {error.message[:200]}"
+    return f"{where}: {error.message}"
 
 
 def _is_plain_record(record: Any) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from mini import DESTINATION_MINI, SOURCE_MINI, source_config, step, stream
 
 from airbyte_exec._process import Child
-from airbyte_exec.conformance import Report, Result, Subject, load_cases, run, subject_of
+from airbyte_exec.conformance import Report, Result, Subject, load_cases, reports, run, subject_of
 from airbyte_exec.conformance import lab as lab_module
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
@@ -171,6 +171,20 @@ def test_secrets_of_the_config_are_in_no_words_of_a_finding() -> None:
     report = report_of("RD2", api_key=secret, streams=streams)
     assert "****" in report.broken[0].findings[0].message
     assert secret not in json.dumps(report.as_dict())
+
+
+@pytest.mark.parametrize("before", ["", "x" * 190])
+def test_secrets_of_the_config_are_in_no_report_of_a_message_that_does_not_fit(before: str) -> None:
+    secret = "s3cr3t-key-of-mine"
+    status = {"stream_descriptor": {"name": "users"}, "status": "RUNNING", "reasons": [{"type": before + secret}]}
+    trace = {"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": status}
+    text = json.dumps({"type": "TRACE", "trace": trace})
+    report = report_of("RD10", api_key=secret, script=[step("noise", {"record": 1}, text=text)])
+    for kind in ("html", "json", "junit", "sarif", "github", "table"):
+        shown = reports.render(report, kind)
+        assert "s3cr3t" not in shown, kind
+
+    assert "****" in reports.render(report, "html")
 
 
 def test_equal_commands_are_run_once(tmp_path: Path) -> None:
