@@ -44,7 +44,11 @@ def stopped(run: Transcript, limit: float) -> str:
         return f"`{run.command}` could not be run: {run.problem}"
 
     if run.stop == "flood":
-        return f"`{run.command}` wrote {run.problem} and more, and was stopped"
+        why = "the suite keeps no more of one run, so its config should ask for less"
+        return f"`{run.command}` wrote {run.problem} and more, and was stopped: {why}"
+
+    if run.problem is not None:
+        return f"`{run.command}` {run.problem}"
 
     return f"`{run.command}` did not end within {limit:g} s"
 

@@ -32,6 +32,9 @@ from airbyte_exec.secrets.masking import Masker
 
 FLOOD_BYTES = 256 << 20  # of stdout; a subject that writes more is stopped: its config asks for too much
 FLOOD_LINES = 1_000_000
+FLOOD_MEMORY = (
+    192 << 20
+)  # of what is kept of it; several commands run at once, and a line weighs more when it is decoded
 FLOOD_KEPT = 1_000  # lines of what was too much: no rule but that one is judged by it, and it may be gigabytes
 EXIT_LIMIT = 15.0  # seconds between the end of stdout and the exit; the platform waits for ten
 ECHO_LIMIT = 20.0  # seconds that a scenario waits for the echo of a state
@@ -160,6 +163,7 @@ async def _finish(child: Child, transcript: Transcript) -> None:
         transcript.exit_code = await child.finish(exit_timeout=EXIT_LIMIT)
     except TimeoutError:
         transcript.stop = "timeout"
+        transcript.problem = f"closed its stdout, and had not ended {EXIT_LIMIT:g} s later"
     except ExitStatusLost:
         transcript.problem = "its exit code is lost"
 
@@ -193,6 +197,7 @@ class _Watch:
         self._parts: list[bytes] = []  # of the line that has not ended yet
         self._number = 0
         self._bytes = 0
+        self._weight = 0  # about so many bytes are kept
         self._states = 0
         self._start = time.monotonic()
         self._news = anyio.Event()
@@ -208,8 +213,10 @@ class _Watch:
                 self._parts = [last]
                 for raw in lines:
                     self._take(raw, at)
+                    if self._weight > FLOOD_MEMORY:
+                        break
 
-            if self._bytes > FLOOD_BYTES or self._number > FLOOD_LINES:
+            if self._bytes > FLOOD_BYTES or self._number > FLOOD_LINES or self._weight > FLOOD_MEMORY:
                 self.transcript.stop = "flood"
                 self.transcript.problem = f"{self._number} lines of {self._bytes} bytes"
                 del self.transcript.lines[FLOOD_KEPT:]
@@ -234,6 +241,7 @@ class _Watch:
         if line is None:
             return
 
+        self._weight += 600 + 2 * len(raw) + 90 * raw.count(b",")  # measured: a line, its text, the values of its dict
         self.transcript.lines.append(replace(line, raw=self.masker.mask_bytes(line.raw)))
         if line.type == "STATE":
             self._states += 1

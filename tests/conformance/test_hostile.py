@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,9 @@ from airbyte_exec.conformance import lab as lab_module
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.runner import stream as stream_results
+from airbyte_exec.conformance.transcript import Transcript
 from airbyte_exec.exceptions import PyAirbyteError
+from airbyte_exec.secrets.masking import Masker
 
 
 def report_of(rules: str, **config: object) -> Report:
@@ -95,6 +98,45 @@ def test_a_connector_that_floods_is_stopped(monkeypatch: pytest.MonkeyPatch) -> 
     kept = len(broken.runs[0].lines)
     assert kept - lab_module.FLOOD_KEPT in (0, 1), "what was too much is kept in memory"  # one that was being written
     assert statuses(report)["RD10"] == "skip"
+
+
+def test_what_is_kept_of_a_run_is_bounded_by_the_memory_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab_module, "FLOOD_MEMORY", 1 << 20)
+    monkeypatch.setattr(lab_module, "FLOOD_KEPT", 10)
+    report = report_of("RD1", streams=[stream(records=20_000)], fast=True)
+    (broken,) = report.broken
+    assert "should ask for less" in broken.findings[0].message
+    lines = int(broken.findings[0].message.partition("wrote ")[2].partition(" lines")[0])
+    assert lines < 2_000, "a line weighs some 600 bytes, however short it is"
+
+
+def test_what_is_kept_of_a_run_weighs_about_what_it_is_taken_for() -> None:
+    record = {"stream": "users", "data": {"id": 1, "name": "user 1", "at": "2024-01-01T00:00:00Z"}, "emitted_at": 1}
+    line = json.dumps({"type": "RECORD", "record": record}).encode()
+    watch = lab_module._Watch(Transcript(command="read"), Masker())
+    tracemalloc.start()
+    try:
+        for _ in range(10_000):
+            watch._take(bytes(bytearray(line)), 0.5)
+
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert 0.5 * kept < watch._weight < 2 * kept
+
+
+def test_a_connector_that_closes_its_stdout_and_goes_on_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(lab_module, "EXIT_LIMIT", 0.5)
+    program = tmp_path / "source-closed"
+    program.write_text("#!/bin/sh\nexec >&-\nexec sleep 60\n", encoding="utf-8")
+    program.chmod(0o755)
+    (result,) = run(subject_of(f"path:{program}", config={}), rules="CK1").results
+    assert [finding.message for finding in result.findings] == [
+        "`check` closed its stdout, and had not ended 0.5 s later"
+    ]
 
 
 def test_a_connector_that_crashes_is_told_with_its_exit_code() -> None:
