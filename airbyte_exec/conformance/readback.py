@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import anyio.from_thread
 
+from airbyte_exec._process import open_guard
 from airbyte_exec.conformance.rows import Row, row_of, rows_of_lines
 from airbyte_exec.conformance.tables import Sql
 from airbyte_exec.exceptions import PyAirbyteInputError
@@ -199,14 +200,18 @@ class Command:
 
 def _printed(argv: Sequence[str]) -> bytes:
     """Return what a program prints. At its time limit, or when the suite is cancelled, it is killed with all that it
-    started: a shell starts others.
+    started: a shell starts others. When the suite itself is killed, its guardian sees to that.
     """
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True) as process:
-        try:
-            printed = _output(process)
-        finally:
-            if process.returncode is None:  # so its number is still its own
-                os.killpg(process.pid, signal.SIGKILL)
+    with open_guard() as guard:
+        env = {**os.environ, **guard.marks(guard.new_token())}
+        with subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, env=env
+        ) as process:
+            try:
+                printed = _output(process)
+            finally:
+                if process.returncode is None:  # so its number is still its own
+                    os.killpg(process.pid, signal.SIGKILL)
 
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, argv)

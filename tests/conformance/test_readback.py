@@ -7,6 +7,8 @@ import os
 import select
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +235,31 @@ def test_a_program_ends_with_the_suite_that_asked_it(tmp_path: Path) -> None:
                     assert await reader.read(9) == b""
 
     anyio.run(ask)
+
+
+KILLED = """
+import sys
+from airbyte_exec.conformance import read_back
+read_back(sys.argv[1]).rows("users", None)
+"""
+
+
+def test_a_program_ends_when_the_suite_that_asked_it_is_killed(tmp_path: Path) -> None:
+    fifo = tmp_path / "held"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    adapter = f"command:sh -c 'exec 9>{fifo}; echo >&9; sleep 60 | cat; true'"
+    try:
+        with subprocess.Popen([sys.executable, "-c", KILLED, adapter]) as suite:
+            assert select.select([reader], [], [], 20)[0], "the program was not started"
+            os.set_blocking(reader, True)
+            assert os.read(reader, 9) == b"\n"
+            suite.kill()
+
+        assert select.select([reader], [], [], 20)[0], "one of them lives, and holds the other end"
+        assert os.read(reader, 9) == b""
+    finally:
+        os.close(reader)
 
 
 def test_each_case_is_read_at_its_own_place() -> None:
