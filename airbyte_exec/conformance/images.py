@@ -13,7 +13,7 @@ PROBE_LIMIT = 60.0  # seconds for a container that writes one file
 
 
 def inspect(subject: Subject) -> dict[str, Any]:
-    """Return the engine's answer, and under `Probe` whether the image's user can write to /airbyte.
+    """Return the engine's answer, and under `Probe` who the image's user is, and whether he can write to /airbyte.
 
     Raises:
         AirbyteConnectorError: the engine cannot be reached.
@@ -26,7 +26,7 @@ def inspect(subject: Subject) -> dict[str, Any]:
 
     argv = engine.command(
         "run", "--rm", "--pull", "never", "--network", "none", "--entrypoint", "/bin/sh", executor.image, "-c",
-        "id -u && test -w /airbyte && echo writable",
+        "echo uid=$(id -u) name=$(id -un 2>/dev/null) && test -w /airbyte && echo writable",
     )  # fmt: skip
     try:
         done = subprocess.run(argv, capture_output=True, check=False, timeout=PROBE_LIMIT)
@@ -34,7 +34,8 @@ def inspect(subject: Subject) -> dict[str, Any]:
         return {**found, "Probe": {"problem": str(error)}}
 
     words = done.stdout.decode(errors="replace").split()
-    return {**found, "Probe": {"uid": words[0] if words else None, "writable": "writable" in words}}
+    told = {name: value or None for name, equals, value in (word.partition("=") for word in words) if equals}
+    return {**found, "Probe": {"uid": None, "name": None, **told, "writable": "writable" in words}}
 
 
 def shown(image: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airbyte_exec.conformance.cases import load_cases
-from airbyte_exec.conformance.checks import Given, image
+from airbyte_exec.conformance.checks import Given, NotApplicableError, image
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript, read_line
 from airbyte_exec.executors import NoOpExecutor
@@ -58,7 +58,7 @@ GOOD_IMAGE = {
         "Env": ["AIRBYTE_ENTRYPOINT=python /airbyte/main.py"],
         "Labels": {"io.airbyte.name": "airbyte/source-x", "io.airbyte.version": "1.0.0"},
     },
-    "Probe": {"uid": "1000", "writable": True},
+    "Probe": {"uid": "1000", "name": "airbyte", "writable": True},
 }
 
 
@@ -69,7 +69,11 @@ GOOD_IMAGE = {
         ("IM1", {"Config": GOOD_IMAGE["Config"] | {"Env": []}}),
         ("IM1", {"Config": GOOD_IMAGE["Config"] | {"Env": ["AIRBYTE_ENTRYPOINT=python main.py"]}}),
         ("IM2", {"Config": GOOD_IMAGE["Config"] | {"Labels": None}}),
-        ("IM3", {"Probe": {"uid": "0", "writable": True}}),
+        ("IM3", {"Probe": {"uid": "0", "name": "root", "writable": True}}),
+        ("IM3", {"Probe": {"uid": "65534", "name": "nobody", "writable": True}}),
+        ("IM3", {"Probe": {"uid": "65533", "name": None, "writable": True}}),
+        ("", {"Probe": {"uid": "1000", "name": None, "writable": True}}),
+        ("", {"Probe": {"uid": "1001", "name": "airbyte", "writable": True}}),
         ("IM3", {"Probe": {"uid": "1000", "writable": False}}),
         ("IM3", {"Architecture": "arm64"}),
     ],
@@ -83,3 +87,31 @@ def test_an_image_is_judged_by_what_the_engine_says_of_it(code: str, change: dic
         if case.code in checks and list(checks[case.code](Given(case=case, subject=subject, image=GOOD_IMAGE | change)))
     }
     assert broken == ({code} if code else set())
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        (None, "it runs as root"),
+        ("", "it runs as root"),
+        ("root", "it runs as root"),
+        ("0:1000", "it runs as root"),
+        ("nobody", "it runs as nobody, and not as airbyte (uid 1000)"),
+        ("65534:65534", "it runs as uid 65534, and not as airbyte (uid 1000)"),
+    ],
+)
+def test_an_image_without_a_shell_is_judged_by_its_user(who: str | None, told: str) -> None:
+    found = GOOD_IMAGE | {"Config": {"User": who}, "Probe": {"uid": None, "writable": False}}
+    assert [finding.message for finding in image.user(given_image(found))] == [told]
+
+
+@pytest.mark.parametrize("who", ["airbyte", "1000", "airbyte:airbyte", "1000:1000"])
+def test_of_an_image_without_a_shell_nobody_can_tell_what_its_user_may_write(who: str) -> None:
+    found = GOOD_IMAGE | {"Config": {"User": who}, "Probe": {"problem": "no such file"}}
+    with pytest.raises(NotApplicableError, match="only its shell could tell: no such file"):
+        image.user(given_image(found))
+
+
+def given_image(found: dict[str, object]) -> Given:
+    case = next(case for case in load_cases() if case.code == "IM3")
+    return Given(case=case, subject=Subject(executor=NoOpExecutor("source-x"), kind="source"), image=found)

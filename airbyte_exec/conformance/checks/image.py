@@ -10,6 +10,8 @@ from airbyte_exec.conformance.checks import Given, NotApplicableError, named
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Line
 
+_USER, _UID = "airbyte", "1000"  # by airbyte-protocol-docker.md
+
 
 def _at(given: Given, message: str) -> Finding:
     text = images.shown(dict(given.image or {})).encode()
@@ -56,17 +58,37 @@ def labels(given: Given) -> Iterable[Finding]:
 
 @named("image.user")
 def user(given: Given) -> Iterable[Finding]:
-    """IM3: it runs as a user that is not root, can write to /airbyte, and is made for linux/amd64."""
+    """IM3: it runs as airbyte, who is not root, can write to /airbyte, and is made for linux/amd64.
+
+    Raises:
+        NotApplicableError: nothing is wrong as far as can be seen, and its shell cannot be asked for the rest.
+    """
     image = given.image or {}
     probe = image.get("Probe") or {}
-    if "problem" in probe or probe.get("uid") is None:
-        raise NotApplicableError(f"its shell cannot be asked: {probe.get('problem', 'it has none')}")
+    is_asked = "problem" not in probe and probe.get("uid") is not None
+    uid, name = (probe["uid"], probe.get("name")) if is_asked else _configured_user(given)
+    found = []
+    if "0" in (uid, name) or name == "root":
+        found.append(_at(given, "it runs as root"))
+    elif uid != _UID and name != _USER:
+        who = f"{name} (uid {uid})" if name and uid else name or f"uid {uid}"
+        found.append(_at(given, f"it runs as {who}, and not as {_USER} (uid {_UID})"))
 
-    if probe["uid"] == "0":
-        yield _at(given, "it runs as root")
-
-    if not probe.get("writable"):
-        yield _at(given, "its user cannot write to /airbyte")
+    if is_asked and not probe.get("writable"):
+        found.append(_at(given, "its user cannot write to /airbyte"))
 
     if (image.get("Os"), image.get("Architecture")) != ("linux", "amd64"):
-        yield _at(given, f"it is made for {image.get('Os')}/{image.get('Architecture')}, and not for linux/amd64")
+        message = f"it is made for {image.get('Os')}/{image.get('Architecture')}, and not for linux/amd64"
+        found.append(_at(given, message))
+
+    if not found and not is_asked:
+        reason = probe.get("problem", "it has none")
+        raise NotApplicableError(f"whether /airbyte can be written to only its shell could tell: {reason}")
+
+    return found
+
+
+def _configured_user(given: Given) -> tuple[str | None, str | None]:
+    """Return the uid and the name of `Config.User`, which has one of them, and perhaps a group."""
+    who = str(_config(given).get("User") or "root").partition(":")[0]
+    return (who, None) if who.isdigit() else (None, who)
