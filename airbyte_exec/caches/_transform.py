@@ -128,10 +128,7 @@ def _value(kind: str, raw: str) -> str:
     if kind == "DATE":  # a time of day would be cut off without a word
         return f"CASE WHEN {_BEGINS_WITH_DIGIT.format(raw)} AND NOT contains({raw}, ':') THEN {cast} END"
 
-    if kind in (
-        "TIMETZ",
-        "TIME WITH TIME ZONE",
-    ):  # it may end in Z (well_known_types.yaml), and DuckDB reads none
+    if kind in ("TIMETZ", "TIME WITH TIME ZONE"):  # it may end in Z (well_known_types.yaml), which DuckDB reads not
         cast = f"TRY_CAST(regexp_replace({raw}, '[Zz]$', '+00') AS {kind})"
 
     if kind.startswith("TIME"):  # DuckDB has words for times, such as `epoch`

@@ -32,9 +32,7 @@ from airbyte_exec.secrets.masking import Masker
 
 FLOOD_BYTES = 256 << 20  # of stdout; a subject that writes more is stopped: its config asks for too much
 FLOOD_LINES = 1_000_000
-FLOOD_MEMORY = (
-    192 << 20
-)  # of what is kept of it; several commands run at once, and a line weighs more when it is decoded
+FLOOD_MEMORY = 192 << 20  # of what is kept of it, decoded; several commands run at once
 FLOOD_KEPT = 1_000  # lines of what was too much: no rule but that one is judged by it, and it may be gigabytes
 EXIT_LIMIT = 15.0  # seconds between the end of stdout and the exit; the platform waits for ten
 ECHO_LIMIT = 20.0  # seconds that a scenario waits for the echo of a state
