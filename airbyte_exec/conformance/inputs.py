@@ -10,7 +10,7 @@ from airbyte_exec.conformance.checks import NotApplicableError
 from airbyte_exec.conformance.checks.judging import Endless, Judge, schema_problem
 from airbyte_exec.conformance.checks.values import number, seconds_of
 from airbyte_exec.conformance.subject import Subject
-from airbyte_exec.conformance.transcript import Transcript
+from airbyte_exec.conformance.transcript import Key, Transcript, key_of
 
 GHOST = "__AIRBYTE__stream_that_does_not_exist"
 FAR_YEAR = "2999-12-31"
@@ -153,12 +153,45 @@ def state_of(run: Transcript, which: str = "last", catalog: Mapping[str, Any] | 
     if which != "future":
         return found
 
-    names = {path[-1] for each in (catalog or {"streams": []})["streams"] if (path := each.get("cursor_field"))}
-    ahead = [future(state, names) for state in found]
-    if ahead == found:
+    ahead, streams = set_ahead(found, catalog or {"streams": []})
+    if not streams:
         raise NotApplicableError("no state names a cursor that could be set far ahead")
 
     return ahead
+
+
+def set_ahead(states: Sequence[Any], catalog: Mapping[str, Any]) -> tuple[list[Any], set[Key]]:
+    """Return states with the cursors of their streams far ahead, and the streams for which there was one to be set.
+
+    Parameters:
+        states: what is in force at the end of a read.
+        catalog: the configured catalog, which tells the cursors.
+    """
+    cursors = {key_of(each["stream"]): each.get("cursor_field") or [] for each in catalog["streams"]}
+    streams: set[Key] = set()
+
+    def ahead(value: Any, keys: Collection[Key]) -> Any:
+        far = future(value, {cursors[key][-1] for key in keys if cursors.get(key)})
+        streams.update(keys if far != value else ())
+        return far
+
+    def of_stream(state: Any) -> Any:
+        return ahead(state, [key_of(state["stream_descriptor"])])
+
+    made = []
+    for state in states:
+        if state.get("type") == "STREAM":
+            made.append({**state, "stream": of_stream(state["stream"])})
+        elif state.get("type") == "GLOBAL":
+            inner = {
+                name: ahead(value, list(cursors)) for name, value in state["global"].items() if name != "stream_states"
+            }
+            by_stream = [of_stream(each) for each in state["global"].get("stream_states") or ()]
+            made.append({**state, "global": {**inner, "stream_states": by_stream}})
+        else:
+            made.append(ahead(state, list(cursors)))
+
+    return made, streams
 
 
 def spread(total: int, count: int) -> list[int]:

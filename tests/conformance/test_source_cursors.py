@@ -11,7 +11,7 @@ import pytest
 from airbyte_exec.conformance import Subject, load_cases
 from airbyte_exec.conformance.checks import Check, Given, incremental
 from airbyte_exec.conformance.checks.values import behind, highest
-from airbyte_exec.conformance.inputs import future
+from airbyte_exec.conformance.inputs import future, set_ahead
 from airbyte_exec.conformance.transcript import Transcript, read_line
 from airbyte_exec.executors import NoOpExecutor
 
@@ -87,3 +87,28 @@ def test_days_mean_nothing_for_a_cursor_that_is_no_time() -> None:
     assert behind("20240101", "20240102", days=1) is False, "a date without dashes"
     assert behind(5, "text", days=1) is None
     assert highest([5, "text"]) is None
+
+
+def named(state: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**state, "stream": {**state["stream"], "stream_descriptor": {"name": name}}}
+
+
+def test_only_streams_whose_cursor_can_be_set_ahead_must_give_nothing_behind_it() -> None:
+    users, pages = stream_state({"at": "2024-01-01", "id": 5}), named(stream_state({"page": "p3", "at": None}), "pages")
+    streams = [
+        {"stream": {"name": "users"}, "cursor_field": ["at"]},
+        {"stream": {"name": "pages"}, "cursor_field": ["id"]},
+    ]
+    ahead, keys = set_ahead([users, pages], {"streams": streams})
+    assert ahead == [stream_state({"at": "2999-12-31", "id": 5}), pages], "each stream has a cursor of its own"
+    assert keys == {("users", None)}
+
+    both = {"type": "GLOBAL", "global": {"stream_states": [users["stream"], pages["stream"]], "shared_state": {"x": 1}}}
+    (far,), keys = set_ahead([both], {"streams": streams})
+    assert far["global"]["stream_states"] == [ahead[0]["stream"], pages["stream"]]
+    assert keys == {("users", None)}
+
+    first = read_of(["2024-01-01"], {"at": "2024-01-01"})
+    assert judged(incremental.future, first, read_of([], {"at": "2999-12-31"})) == []
+    assert judged(incremental.future, first, read_of(["2024-01-01"], {"at": "2999-12-31"})) != []
+    assert judged(incremental.future, read_of([1], {"page": "p3"}), read_of([1], {"page": "p3"})) == []
