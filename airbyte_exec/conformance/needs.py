@@ -21,6 +21,21 @@ def check_needs(case: Case, subject: Subject, spec: Mapping[str, Any] | None) ->
         if missing is not None:
             raise NotApplicableError(missing)
 
+    if not subject.config and _takes_config(case) and (required := _required(spec)):
+        raise NotApplicableError(f"--config is not given, and the spec asks for {', '.join(required)}")
+
+
+def _takes_config(case: Case) -> bool:
+    """Tell whether a case runs a command with the good config."""
+    commands = [run for run in case.input.get("runs", ()) if run["command"] != "spec"]
+    return any(each.get("config", "good") == "good" for each in [*commands, *case.input.get("syncs", ())])
+
+
+def _required(spec: Mapping[str, Any] | None) -> list[str]:
+    schema = (spec or {}).get("connectionSpecification")
+    required = schema.get("required") if isinstance(schema, Mapping) else None
+    return [str(name) for name in required] if isinstance(required, list) else []
+
 
 def _missing(need: str, subject: Subject, spec: Mapping[str, Any] | None) -> str | None:
     """Return why a need is not met, None where it is."""

@@ -217,3 +217,17 @@ def test_a_stack_trace_for_the_user_is_known_in_any_language(trace: str) -> None
 )
 def test_words_for_the_user_are_no_stack_trace(message: str) -> None:
     assert found(report_of("CK4", check={"status": "FAILED", "message": message}, lenient=True)) == {}
+
+
+def test_without_a_config_what_needs_one_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = report_of_spec(tmp_path, monkeypatch, REQUIRED, "SP1,SP2,SP8,CK1,DI1,RD1", config={})
+    assert {result.case.code for result in report.results if result.status == "pass"} == {"SP1", "SP8"}
+    reasons = {result.case.code: result.reason for result in report.results if result.status == "skip"}
+    asked = "--config is not given, and the spec asks for credentials, host"
+    assert reasons == {
+        "SP2": "--config is not given, and the spec asks for one",
+        **dict.fromkeys(("CK1", "DI1", "RD1"), asked),
+    }
+
+    nothing = report_of_spec(tmp_path, monkeypatch, schema_of(), "SP2,CK1", config={})
+    assert {result.status for result in nothing.results} == {"pass"}, "a spec may ask for nothing"

@@ -56,6 +56,9 @@ def config_fits(given: Given) -> Iterable[Finding]:
         yield _at(given, f"connectionSpecification is no JSON Schema: {problem}")
         return
 
+    if not given.subject.config and schema.get("required"):
+        raise NotApplicableError("--config is not given, and the spec asks for one")
+
     config = {name: value for name, value in given.subject.config.items() if not name.startswith("_")}
     try:
         for breach in Judge(schema).errors(config):
