@@ -54,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given.add_argument(
         "--threshold-days", metavar="N", type=float, default=0.0, help="how far a source looks back behind its cursor"
     )
+    given.add_argument(
+        "--longest-text",
+        metavar="BYTES",
+        type=int,
+        help="the longest text that a destination can store",
+    )
     chosen = parser.add_argument_group("rules")
     chosen.add_argument(
         "--rules",

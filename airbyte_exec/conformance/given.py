@@ -75,6 +75,7 @@ def _given(words: Mapping[str, Any], read: ReadConfig, read_bytes: ReadBytes) ->
         "empty_streams": _names(words.get("empty_streams")),
         "ignored_fields": _names(words.get("ignored_fields")),
         "threshold_days": _days(words.get("threshold_days")),
+        "longest_text": _bytes(words.get("longest_text")),
     }
 
 
@@ -83,6 +84,21 @@ def _days(text: str | float | None) -> float:
         return float(text or 0.0)
     except ValueError:
         raise PyAirbyteInputError(message=f"--threshold-days: {text!r} is no number.") from None
+
+
+def _bytes(text: str | int | None) -> int | None:
+    if text is None:
+        return None
+
+    try:
+        found = int(text)
+    except ValueError:
+        found = 0
+
+    if found < 1:
+        raise PyAirbyteInputError(message=f"--longest-text: {text!r} is no number of bytes.")
+
+    return found
 
 
 def _names(text: str | None) -> frozenset[str]:

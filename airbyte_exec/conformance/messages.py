@@ -199,3 +199,18 @@ def _filled(value: Any, number: int) -> Any:
 def filled(value: Any) -> Any:
     """Return an expected value with its long texts."""
     return _filled(value, 0)
+
+
+def shortened(value: Any, limit: int | None) -> Any:
+    """Return a case whose repeated texts have no more bytes than a limit, as `maxRecordValueLimit` of the Java CDK."""
+    if isinstance(value, list):
+        return [shortened(inner, limit) for inner in value]
+
+    if not isinstance(value, dict) or limit is None:
+        return value
+
+    if "$repeat" in value:
+        text, times = value["$repeat"]
+        return {"$repeat": [text, min(times, max(1, limit // len(text.encode())))]}
+
+    return {name: shortened(inner, limit) for name, inner in value.items()}

@@ -34,6 +34,7 @@ _OPTIONS = (
     ("empty-streams", "streams that may have no records, divided by commas"),
     ("ignored-fields", "fields that change from read to read, divided by commas"),
     ("threshold-days", "how far a source looks back behind its cursor"),
+    ("longest-text", "the bytes of the longest text that a destination can store"),
     ("rules", "which rules: 'read.*,-read.statuses'"),
     ("baseline", "known failures: a JSON list of rules"),
 )

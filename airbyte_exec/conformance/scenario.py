@@ -13,7 +13,7 @@ from airbyte_exec.conformance import expectations, inputs
 from airbyte_exec.conformance.checks import Given, NotApplicableError, destination, echoes
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
-from airbyte_exec.conformance.messages import Names, Sync, make_sync
+from airbyte_exec.conformance.messages import Names, Sync, make_sync, shortened
 from airbyte_exec.conformance.modes import with_modes
 from airbyte_exec.conformance.readback import PLACE, ReadBack, placed
 from airbyte_exec.conformance.results import Finding, Result, judged
@@ -28,7 +28,7 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
         NotApplicableError: it says nothing of this destination.
     """
     case = given.case
-    syncs = with_modes(case, given.spec)
+    syncs = shortened(with_modes(case, given.spec), given.subject.longest_text)
     names = Names(tag=f"{case.code.lower()}{secrets.token_hex(2)}")
     place = names.tag
     findings: list[Finding] = []

@@ -32,6 +32,7 @@ class Subject:
         empty_streams: streams that may have no records.
         ignored_fields: fields that change from read to read.
         threshold_days: how far a source may look back behind its cursor.
+        longest_text: the bytes of the longest text that a destination can store; None where all can be.
     """
 
     executor: Executor
@@ -48,6 +49,7 @@ class Subject:
     empty_streams: frozenset[str] = frozenset()
     ignored_fields: frozenset[str] = frozenset()
     threshold_days: float = 0.0
+    longest_text: int | None = None
 
     @property
     def name(self) -> str:

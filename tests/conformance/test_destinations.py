@@ -200,3 +200,11 @@ def test_each_case_writes_to_the_place_that_stands_deep_in_its_config(tmp_path: 
     given = [json.loads(run_of.files["config.json"])["deep"]["list"][0]["path"] for run_of in result.runs]
     assert len(set(given)) == 1
     assert given[0].startswith("at de8")
+
+
+def test_a_store_with_a_limit_is_sent_no_longer_text(tmp_path: Path) -> None:
+    parts = subjects.destination_parts(tmp_path)
+    parts.flaw("truncates_text")
+    assert run(subjects.destination_subject(parts), rules="DE12").broken != []
+    parts.given["longest_text"] = 65_536
+    assert run(subjects.destination_subject(parts), rules="DE12").broken == []

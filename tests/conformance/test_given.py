@@ -34,6 +34,8 @@ def verdict(*options: str) -> int:
         ("--previous", "nowhere.json"),
         ("--previous", "path:/bin/true"),
         ("--at-once", "0"),
+        ("--longest-text", "0"),
+        ("--longest-text", "much"),
     ],
 )
 def test_what_is_not_what_it_should_be_is_wrong_usage(options: tuple[str, str]) -> None:
