@@ -128,6 +128,7 @@ def _maker(kind: str) -> Callable[[Any], Any]:
         "TIME": lambda value: _clock(value).replace(tzinfo=None).isoformat(),
         "TIMETZ": lambda value: _clock(value).isoformat(),
     }
+    kind = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ", "TIME WITH TIME ZONE": "TIMETZ"}.get(kind, kind)
     return makers.get(kind, _nothing)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_destination import FORMATS, MODES, Local, record, records, state, status, stream
 
+from airbyte_exec.caches._wide import MOST_COLUMNS
 from airbyte_exec.connectors.destination_local.names import file_name
 
 if TYPE_CHECKING:
@@ -168,6 +169,19 @@ def test_times_are_times_from_the_first_write_on(tmp_path: Path, mode: str) -> N
         assert types["_airbyte_extracted_at"] == types["seen"] == "TIMESTAMP WITH TIME ZONE"
         assert types["alone"] == "TIMESTAMP"
         assert seen == [(1767315845.0,)]
+
+
+def test_times_of_wide_streams_are_times_too(tmp_path: Path) -> None:
+    wide = {f"c{n}": {"type": "integer"} for n in range(MOST_COLUMNS)}
+    times = {name: {"type": "string", "format": form} for name, form in (("seen", "date-time"), ("clock", "time"))}
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}, **times, **wide}}
+    local = Local(tmp_path, "duckdb")
+    line = record({"id": 1, "seen": "2026-01-02T03:04:05+02:00", "clock": "03:04:05Z"})
+    assert local.write([stream(json_schema=schema)], line).exit_code == 0
+    with duckdb.connect(local.path, read_only=True) as database:
+        found = database.execute("SELECT epoch(seen), clock::VARCHAR, _airbyte_meta FROM users").fetchall()
+
+    assert found == [(1767315845.0, "03:04:05+00", "{}")]
 
 
 def test_a_value_that_does_not_fit_is_null_and_named(tmp_path: Path) -> None:
