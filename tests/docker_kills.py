@@ -157,8 +157,9 @@ class _Scene(KilledRun):
 
         if self.case.victim == "engine":
             assert self.own is not None
+            was_running = process.poll() is None  # it ends at once when its engine does
             self.own.kill()
-            return process.poll() is None
+            return was_running
 
         try:
             client = clients[self.case.side]
