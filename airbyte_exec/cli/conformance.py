@@ -33,6 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--expected-records", metavar="FILE", help="records that a read must give, by their primary keys: JSON lines"
     )
     given.add_argument(
+        "--exact-order",
+        action="store_true",
+        help="the expected records are the first ones that come of their streams, in their order",
+    )
+    given.add_argument(
+        "--fail-on-extra-columns",
+        action="store_true",
+        help="a record may have no field at its top that its json_schema does not have",
+    )
+    given.add_argument("--oauth-exempt", action="store_true", help="OAuth need not be the first way to log in")
+    given.add_argument(
         "--previous",
         metavar="WHAT",
         action="append",
@@ -50,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     given.add_argument("--default-namespace", metavar="NAME", default="", help="where streams without one are stored")
     given.add_argument("--empty-streams", metavar="A,B", default="", help="streams that may have no records")
+    given.add_argument("--keyless-streams", metavar="A,B", default="", help="streams that need no primary key")
     given.add_argument("--ignored-fields", metavar="A,B", default="", help="fields that change from read to read")
     given.add_argument(
         "--threshold-days", metavar="N", type=float, default=0.0, help="how far a source looks back behind its cursor"

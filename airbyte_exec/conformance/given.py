@@ -34,7 +34,7 @@ def subject_given(
 
     Parameters:
         connector: a connector string.
-        words: the values of the options by their names, such as `bad_config`; None or empty for what is not given.
+        words: the values of the options by their names, such as `bad_config`; empty for what is not given.
         read: reads a config; it is told the option, for errors.
         read_bytes: reads a file, likewise.
         ask: runs what asks an earlier version of the connector.
@@ -65,14 +65,18 @@ def _given(words: Mapping[str, Any], read: ReadConfig, read_bytes: ReadBytes) ->
 
     catalog, spec, records = document("catalog"), document("spec"), words.get("expected_records")
     return {
-        "config": document("config") or {},
+        "config": document("config"),
         "bad_config": document("bad_config"),
         "fault_config": document("fault_config"),
         "catalog": None if catalog is None else part_of(catalog, "configured_catalog", "--catalog"),
         "stored_spec": None if spec is None else part_of(spec, "spec", "--spec"),
         "metadata": document("metadata"),
         "expected_records": _records(read_bytes(records, "--expected-records")) if records else (),
+        "exact_order": bool(words.get("exact_order")),
+        "fail_on_extra_columns": bool(words.get("fail_on_extra_columns")),
+        "oauth_is_exempt": bool(words.get("oauth_exempt")),
         "empty_streams": _names(words.get("empty_streams")),
+        "keyless_streams": _names(words.get("keyless_streams")),
         "ignored_fields": _names(words.get("ignored_fields")),
         "threshold_days": _days(words.get("threshold_days")),
         "longest_text": _bytes(words.get("longest_text")),
@@ -135,10 +139,10 @@ async def _asked(text: str, subject: Subject, how: Mapping[str, Any]) -> dict[st
     Raises:
         PyAirbyteInputError: it says nothing; the message tells how its commands ended.
     """
-    lab = Lab(subject_of(text, kind=subject.kind, config=subject.config, how=dict(how)))
+    lab = Lab(subject_of(text, kind=subject.kind, config=subject.used_config, how=dict(how)))
     jobs = [(Job(command="spec"), "SPEC")]
     if subject.kind == "source":
-        jobs.append((Job(command="discover", config=subject.config, time_limit=PRELUDE_LIMIT), "CATALOG"))
+        jobs.append((Job(command="discover", config=subject.used_config, time_limit=PRELUDE_LIMIT), "CATALOG"))
 
     found: dict[str, Any] = {}
     reasons = []
@@ -164,13 +168,13 @@ def _ended(run: Transcript, limit: float) -> str:
 
 def _own_read_back(subject: Subject) -> ReadBack | None:
     """Return how the rows of our own destination are read, which its config tells; None for any other."""
-    path = subject.config.get("path")
+    path = subject.used_config.get("path")
     if subject.name != "destination-local" or not isinstance(path, str):
         return None
 
     # Not through a text such as --read-back: what divides one there may stand in a path.
     path = str(Path(path).expanduser())
-    kind, schema = subject.config.get("format", "duckdb"), subject.config.get("schema") or ""
+    kind, schema = subject.used_config.get("format", "duckdb"), subject.used_config.get("schema") or ""
     if kind == "duckdb":
         return Sql(url="duckdb://", file=path, default=schema or "main")
 

@@ -26,10 +26,10 @@ def config_of(subject: Subject, which: str, spec: Mapping[str, Any] | None) -> M
         NotApplicableError: there is none.
     """
     if which == "good":
-        return subject.config
+        return subject.used_config
 
     if which in ("invalid", "incomplete"):
-        return (_invalid if which == "invalid" else _incomplete)(subject.config, spec)
+        return (_invalid if which == "invalid" else _incomplete)(subject.used_config, spec)
 
     found = subject.bad_config if which == "bad" else subject.fault_config
     if found is None:

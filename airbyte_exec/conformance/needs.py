@@ -21,7 +21,7 @@ def check_needs(case: Case, subject: Subject, spec: Mapping[str, Any] | None) ->
         if missing is not None:
             raise NotApplicableError(missing)
 
-    if not subject.config and _takes_config(case) and (required := _required(spec)):
+    if subject.config is None and _takes_config(case) and (required := _required(spec)):
         raise NotApplicableError(f"--config is not given, and the spec asks for {', '.join(required)}")
 
 

@@ -32,11 +32,17 @@ _OPTIONS = (
     ("read-back", "how the rows of a destination are read"),
     ("default-namespace", "where streams without a namespace are stored"),
     ("empty-streams", "streams that may have no records, divided by commas"),
+    ("keyless-streams", "streams that need no primary key, divided by commas"),
     ("ignored-fields", "fields that change from read to read, divided by commas"),
     ("threshold-days", "how far a source looks back behind its cursor"),
     ("longest-text", "the bytes of the longest text that a destination can store"),
     ("rules", "which rules: 'read.*,-read.statuses'"),
     ("baseline", "known failures: a JSON list of rules"),
+)
+_FLAGS = (
+    ("exact-order", "the expected records are the first ones that come of their streams, in their order"),
+    ("fail-on-extra-columns", "a record may have no field at its top that its json_schema does not have"),
+    ("oauth-exempt", "OAuth need not be the first way to log in"),
 )
 
 
@@ -49,6 +55,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--airbyte-kind", choices=["source", "destination"], help="where its name does not tell")
     for name, text in _OPTIONS:
         group.addoption(f"--airbyte-{name}", metavar="WHAT", help=text)
+
+    for name, text in _FLAGS:
+        group.addoption(f"--airbyte-{name}", action="store_true", help=text)
 
 
 def pytest_collection(session: pytest.Session) -> None:
@@ -131,7 +140,7 @@ class RuleSuite(pytest.Collector):
         from airbyte_exec.conformance.given import subject_given
 
         words: dict[str, Any] = {
-            name: self._given(name) for name in ("kind", *(name.replace("-", "_") for name, _ in _OPTIONS))
+            name: self._given(name) for name in ("kind", *(name.replace("-", "_") for name, _ in (*_OPTIONS, *_FLAGS)))
         }
         words["previous"] = _divided(words["previous"] or "")
         subject = subject_given(

@@ -126,7 +126,7 @@ class Bench:
         """Return the catalog of the source, None where it gives none."""
         async with self._asked:
             if not self._has_asked:
-                job = Job(command="discover", config=self.subject.config, time_limit=PRELUDE_LIMIT)
+                job = Job(command="discover", config=self.subject.used_config, time_limit=PRELUDE_LIMIT)
                 found = (await self.lab.run(job)).of("CATALOG")
                 self._discovered = found[0].body if found else None
                 self._has_asked = True
@@ -230,7 +230,7 @@ class Bench:
             state = inputs.merged(states[: index + 1])
             job = Job(
                 command="read",
-                config=self.subject.config,
+                config=self.subject.used_config,
                 catalog=given.configured[0],
                 state=state,
                 time_limit=case.time_limit,

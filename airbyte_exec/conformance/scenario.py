@@ -34,8 +34,8 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
     findings: list[Finding] = []
     runs: list[Transcript] = []
     started = time.monotonic()
-    config = _placed(lab.subject.config, place)
-    async with lab.alone(shared_place=config == dict(lab.subject.config)):
+    config = _placed(lab.subject.used_config, place)
+    async with lab.alone(shared_place=config == dict(lab.subject.used_config)):
         for body in syncs:
             sync = make_sync(body, names)
             which = body.get("config", "good")

@@ -19,7 +19,8 @@ class Subject:
     Parameters:
         executor: what starts it.
         kind: `source` or `destination`.
-        config: a config that works. `{case}` in a text of a destination's config is replaced by a name of each case:
+        config: a config that works; None where none is given: what takes one is tried with an empty one then, unless
+            the spec asks for more. `{case}` in a text of a destination's config is replaced by a name of each case:
             each then writes to a place of its own.
         bad_config: one with wrong credentials.
         fault_config: one with which `check` meets an unexpected fault.
@@ -29,7 +30,11 @@ class Subject:
         stored_spec: the spec as it is kept in the connector's repository.
         metadata: the connector's `metadata.yaml`, its `data`.
         read_back: reads what a destination stored.
+        exact_order: the expected records are the first ones of their streams, in their order.
+        fail_on_extra_columns: a record may have no field at the top that its json_schema does not have.
+        oauth_is_exempt: OAuth need not be the first way to log in.
         empty_streams: streams that may have no records.
+        keyless_streams: streams that need no primary key.
         ignored_fields: fields that change from read to read.
         threshold_days: how far a source may look back behind its cursor.
         longest_text: the bytes of the longest text that a destination can store; None where all can be.
@@ -37,7 +42,7 @@ class Subject:
 
     executor: Executor
     kind: Kind
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] | None = field(default=None, repr=False)
     bad_config: Mapping[str, Any] | None = field(default=None, repr=False)
     fault_config: Mapping[str, Any] | None = field(default=None, repr=False)
     catalog: Mapping[str, Any] | None = None
@@ -46,7 +51,11 @@ class Subject:
     stored_spec: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] | None = None
     read_back: ReadBack | None = None
+    exact_order: bool = False
+    fail_on_extra_columns: bool = False
+    oauth_is_exempt: bool = False
     empty_streams: frozenset[str] = frozenset()
+    keyless_streams: frozenset[str] = frozenset()
     ignored_fields: frozenset[str] = frozenset()
     threshold_days: float = 0.0
     longest_text: int | None = None
@@ -55,6 +64,11 @@ class Subject:
     def name(self) -> str:
         """The connector's name."""
         return self.executor.name
+
+    @property
+    def used_config(self) -> Mapping[str, Any]:
+        """The config that commands are run with: an empty one where none is given."""
+        return self.config if self.config is not None else {}
 
     @property
     def is_image(self) -> bool:

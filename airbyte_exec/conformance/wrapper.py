@@ -43,7 +43,7 @@ def call(
             await Bench(lab).prepare()
             job = Job(
                 command=command,
-                config=None if command == "spec" else subject.config,
+                config=None if command == "spec" else subject.used_config,
                 catalog=catalog,
                 state=state,
                 send=(Send(lines=stdin),) if stdin else (),

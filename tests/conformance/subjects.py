@@ -149,6 +149,7 @@ def source_subject(parts: Parts, monkeypatch: Any) -> Subject:
         "previous": {"spec": parts.spec if isinstance(parts.spec, dict) else SPEC},
         "metadata": METADATA,
         "expected_records": tuple({"stream": "users", "data": {"id": n}} for n in range(1, 26)),
+        "exact_order": True,
     }
     return subject_of(f"path:{SOURCE_MINI}", config=config, **{**given, **parts.given})
 
@@ -204,6 +205,21 @@ def _bad_branch(parts: Parts) -> None:
 def _lost_path(parts: Parts) -> None:
     outputs = parts.spec["advanced_auth"]["oauth_config_specification"]["complete_oauth_output_specification"]
     outputs["properties"]["id"]["path_in_connector_config"] = ["credentials", "nowhere"]
+
+
+def _oauth_second(parts: Parts) -> None:
+    parts.properties["credentials"]["oneOf"].reverse()
+
+
+def _extra_column(parts: Parts) -> None:
+    parts.given["fail_on_extra_columns"] = True
+    parts.orders.update(data=[{"id": 1, "name": "a", "updated_at": "2024-01-01T00:00:00Z", "undeclared": 1}])
+
+
+def _other_order(parts: Parts) -> None:
+    rows = [{"id": n, "name": "a", "updated_at": f"2024-01-01T00:00:00.{n:03}Z"} for n in range(1, 26)]
+    rows[3]["id"], rows[4]["id"] = 5, 4
+    parts.users.update(data=rows)
 
 
 def _no_pattern(parts: Parts) -> None:
@@ -289,6 +305,7 @@ SOURCES: list[tuple[str, str, Change]] = [
         _properties(extra={"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}),
     ),
     ("SP14", "a path that leads nowhere", _lost_path),
+    ("SP14", "OAuth is not the first way to log in", _oauth_second),
     ("SP15", "a field that is gone", _without_property),
     ("CK1", "FAILED for a good config", _setting(**FAILED)),
     ("CK1", "a check that crashes", lambda parts: parts.script("check", step("exit", code=3))),
@@ -305,10 +322,12 @@ SOURCES: list[tuple[str, str, Change]] = [
     ("RD1", "a TRACE ERROR before a good end", _read(step("trace_error", "end"))),
     ("RD1", "exit code 3 at the end", _read(step("exit", "end", code=3))),
     ("RD2", "a value of another type", _wrong_value),
+    ("RD2", "a field that is not declared", _extra_column),
     ("RD3", "a stream without records", _orders(records=0)),
     ("RD4", "a key that is null", _null_key),
     ("RD5", "a field that is never there", _orders(fields=_fields(never={"type": "string"}))),
     ("RD6", "an expected record is missing", lambda parts: parts.users.update(records=24)),
+    ("RD6", "the expected records come in another order", _other_order),
     ("RD7", "no last status", _orders(status="none")),
     ("RD8", "states without counts", _setting(source_stats="none")),
     ("RD9", "success for a stream that is unknown", _setting(unknown_streams="ignored")),

@@ -130,7 +130,7 @@ def test_what_a_schema_refers_to_is_neither_fetched_nor_opened(tmp_path: Path, m
         with pytest.raises(BlockingIOError):
             server.accept()
 
-    assert found(spec) == {"SP13": ["properties.near uses $ref", "properties.far uses $ref"]}
+    assert found(spec) == {"SP13": [f"connectionSpecification.properties.{name} uses $ref" for name in ("near", "far")]}
     references_found = ["users: properties.near uses $ref", "users: properties.far uses $ref"]
     assert found(read) == {"DI2": references_found, "RD2": ["users: id: 'one' is not of type 'integer'"]}
     assert "on the disk" not in json.dumps([spec.as_dict(), read.as_dict()])
@@ -220,7 +220,7 @@ def test_words_for_the_user_are_no_stack_trace(message: str) -> None:
 
 
 def test_without_a_config_what_needs_one_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = report_of_spec(tmp_path, monkeypatch, REQUIRED, "SP1,SP2,SP8,CK1,DI1,RD1", config={})
+    report = report_of_spec(tmp_path, monkeypatch, REQUIRED, "SP1,SP2,SP8,CK1,DI1,RD1", config=None)
     assert {result.case.code for result in report.results if result.status == "pass"} == {"SP1", "SP8"}
     reasons = {result.case.code: result.reason for result in report.results if result.status == "skip"}
     asked = "--config is not given, and the spec asks for credentials, host"
@@ -229,5 +229,13 @@ def test_without_a_config_what_needs_one_is_skipped(tmp_path: Path, monkeypatch:
         **dict.fromkeys(("CK1", "DI1", "RD1"), asked),
     }
 
-    nothing = report_of_spec(tmp_path, monkeypatch, schema_of(), "SP2,CK1", config={})
+    nothing = report_of_spec(tmp_path, monkeypatch, schema_of(), "SP2,CK1", config=None)
     assert {result.status for result in nothing.results} == {"pass"}, "a spec may ask for nothing"
+
+
+def test_a_config_that_is_given_is_tried_also_where_it_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = report_of_spec(tmp_path, monkeypatch, REQUIRED, "SP2,CK1", config={})
+    assert found(report)["SP2"] == ["the given config does not fit: the config breaks 'required'"] * 2
+    assert [result.status for result in report.results if result.case.code == "CK1"] == ["fail"]

@@ -141,6 +141,41 @@ def test_a_text_that_is_drawn_for_a_pattern_is_like_it(pattern: str) -> None:
     assert len(set(drawn)) > 1
 
 
+def oauth(*ways: str, key: tuple[str, ...] = ("login", "kind")) -> dict[str, Any]:
+    """Return a spec whose OAuth is the way `oauth`."""
+    branches = [fields(kind={"type": "string", "const": way}) for way in ways]
+    auth = {"auth_flow_type": "oauth2.0", "predicate_key": [*key], "predicate_value": "oauth"}
+    return {"connectionSpecification": fields(login={"type": "object", "oneOf": branches}), "advanced_auth": auth}
+
+
+def judged_oauth(said: dict[str, Any], *, is_exempt: bool = False) -> list[str]:
+    subject = Subject(executor=NoOpExecutor("source-x"), kind="source", oauth_is_exempt=is_exempt)
+    return [each.message for each in spec.oauth(Given(case=load_cases()[0], subject=subject, spec=said, runs=[RUN]))]
+
+
+def test_oauth_is_the_first_way_to_log_in_unless_its_author_says_that_it_need_not_be() -> None:
+    assert judged_oauth(oauth("oauth", "key")) == []
+    assert judged_oauth(oauth("key", "oauth")) == ["OAuth (oauth) is not the first way to log in of login: that is key"]
+    assert judged_oauth(oauth("key", "oauth"), is_exempt=True) == []
+    assert judged_oauth(oauth("key", "oauth", key=("login", "gone")), is_exempt=True) == [
+        "advanced_auth names login.gone, which the spec does not have"
+    ], "a path that leads nowhere is none that an exemption is for"
+
+
+def test_a_first_way_without_the_constant_of_oauth_is_not_oauth() -> None:
+    said = oauth("key", "oauth")
+    del said["connectionSpecification"]["properties"]["login"]["oneOf"][0]["properties"]["kind"]
+    assert judged_oauth(said) == [
+        "OAuth (oauth) is not the first way to log in of login: that is one without a constant"
+    ]
+
+
+def test_where_there_is_one_way_to_log_in_it_is_the_first_one() -> None:
+    said = oauth("oauth")
+    said["connectionSpecification"] = fields(login=fields(kind={"type": "string"}))
+    assert judged_oauth(said) == []
+
+
 def types(*names: str, word: str = "anyOf") -> dict[str, Any]:
     return fields(x={word: [{"type": name} for name in names]})
 

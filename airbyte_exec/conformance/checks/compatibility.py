@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airbyte_exec.conformance.checks.schemas import Schema, types_of
+from airbyte_exec.conformance.checks.schemas import Schema, branches_of, types_of
 
 _LEAST = ("minimum", "minLength", "minItems", "minProperties")
 _MOST = ("maximum", "maxLength", "maxItems", "maxProperties")
-_BRANCHES = ("oneOf", "anyOf")
 
 
 def breaks(old: Schema, new: Schema, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -124,16 +123,11 @@ def lost(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
             yield from lost(inner, news[name], (*path, name))
 
 
-def _inner(schema: Any) -> list[Schema]:
-    branches = [branch for word in _BRANCHES for branch in schema.get(word) or ()]
-    return [branch for branch in branches if isinstance(branch, Mapping)]
-
-
 def _all_types(schema: Any) -> set[str]:
     if not isinstance(schema, Mapping):
         return set()
 
-    return types_of(schema).union(*map(_all_types, _inner(schema)))
+    return types_of(schema).union(*map(_all_types, branches_of(schema)))
 
 
 def _fields(schema: Any) -> dict[str, Any]:
@@ -142,7 +136,7 @@ def _fields(schema: Any) -> dict[str, Any]:
         return {}
 
     properties = schema.get("properties")
-    found = [dict(properties) if isinstance(properties, Mapping) else {}, *map(_fields, _inner(schema))]
+    found = [dict(properties) if isinstance(properties, Mapping) else {}, *map(_fields, branches_of(schema))]
     if isinstance(schema.get("items"), Mapping):
         found.append({"items": schema["items"]})
 

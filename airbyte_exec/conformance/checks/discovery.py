@@ -19,17 +19,16 @@ KNOWN_FORMATS: dict[Any, set[str | None]] = {
     "date-time": {None, "timestamp_with_timezone", "timestamp_without_timezone"},
     "time": {None, "time_with_timezone", "time_without_timezone"},
 }
-KNOWN_AIRBYTE_TYPES = frozenset(
-    {
-        "big_integer",
-        "big_number",
-        "integer",
-        "timestamp_with_timezone",
-        "timestamp_without_timezone",
-        "time_with_timezone",
-        "time_without_timezone",
-    }
-)
+_NUMBERS, _TEXT = {"integer", "number"}, {"string"}
+KNOWN_AIRBYTE_TYPES: dict[Any, set[str]] = {  # with the types that they refine
+    "big_integer": _NUMBERS | _TEXT,
+    "big_number": _NUMBERS | _TEXT,
+    "integer": _NUMBERS,
+    "timestamp_with_timezone": _TEXT,
+    "timestamp_without_timezone": _TEXT,
+    "time_with_timezone": _TEXT,
+    "time_without_timezone": _TEXT,
+}
 
 
 def _at(given: Given, message: str) -> Finding:
@@ -133,10 +132,17 @@ def _unknown(schema: Mapping[str, Any]) -> Iterator[str]:
     if strange := types_of(schema) - KNOWN_TYPES:
         yield f"the type {', '.join(sorted(strange))} is not known"
 
-    kind, airbyte = schema.get("format"), schema.get("airbyte_type")
+    kind, airbyte, types = schema.get("format"), schema.get("airbyte_type"), types_of(schema) - {"null"}
+    if isinstance(kind, str) and kind not in KNOWN_FORMATS:
+        yield f"the format {kind!r} is not known"
+    elif isinstance(kind, str) and types - _TEXT:
+        yield f"the format {kind} and the type {', '.join(sorted(types))} do not go together"
+
     if airbyte is not None and airbyte not in KNOWN_AIRBYTE_TYPES:
         yield f"the airbyte_type {airbyte!r} is not known"
-    elif kind in KNOWN_FORMATS and "string" in types_of(schema) and airbyte not in KNOWN_FORMATS[kind]:
+    elif airbyte is not None and types - KNOWN_AIRBYTE_TYPES[airbyte]:
+        yield f"the airbyte_type {airbyte} and the type {', '.join(sorted(types))} do not go together"
+    elif isinstance(kind, str) and airbyte not in KNOWN_FORMATS.get(kind, {airbyte}):
         yield f"the format {kind} and the airbyte_type {airbyte} do not go together"
 
 
@@ -149,7 +155,7 @@ def attributes(given: Given) -> Iterable[Finding]:
         raise NotApplicableError("its metadata does not call it certified")
 
     for key, stream in given.streams().items():
-        if not stream.get("source_defined_primary_key") and key[0] not in (data.get("streamsWithoutPrimaryKey") or ()):
+        if not stream.get("source_defined_primary_key") and key[0] not in given.subject.keyless_streams:
             yield _at(given, f"{stream_name(key)} has no primary key")
 
     for name, inner in (("allowedHosts", "hosts"), ("suggestedStreams", "streams")):

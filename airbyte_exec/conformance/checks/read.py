@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
 from airbyte_exec.conformance.checks.judging import Endless, Judge
+from airbyte_exec.conformance.checks.schemas import branches_of, paths_in
 from airbyte_exec.conformance.checks.values import at_path, judge_of, paths_of
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Key, Line, key_of
@@ -32,7 +33,7 @@ def _by_stream(given: Given) -> dict[Key, list[Line]]:
 
 @named("read.schema")
 def fits_schema(given: Given) -> Iterable[Finding]:
-    """RD2: each record fits the schema of its stream, and has a field of it."""
+    """RD2: each record fits the schema of its stream and has a field of it; if that is asked for, it has no other."""
     streams = given.chosen()
     for key, lines in _by_stream(given).items():
         if key not in streams:
@@ -40,10 +41,11 @@ def fits_schema(given: Given) -> Iterable[Finding]:
             continue
 
         schema = streams[key]["stream"]["json_schema"]
-        judge, fields = judge_of(schema), set(paths_of(schema, schema=True))
+        judge, fields = judge_of(schema), set(paths_in(schema))
+        declared = {path[0] for path in fields} if given.subject.fail_on_extra_columns else None
         bad = 0
         for line in lines:
-            problem = _misfit(judge, line.body["data"], fields if schema.get("properties") else None)
+            problem = _misfit(judge, line.body["data"], fields, declared)
             if problem is not None:
                 bad += 1
                 yield _at(given, f"{stream_name(key)}: {problem}", line)
@@ -52,8 +54,13 @@ def fits_schema(given: Given) -> Iterable[Finding]:
                 break
 
 
-def _misfit(judge: Judge, data: Any, fields: Collection[tuple[str, ...]] | None) -> str | None:
-    """Return what of a record does not fit its schema, None where it fits."""
+def _misfit(judge: Judge, data: Any, fields: set[tuple[str, ...]], declared: set[str] | None) -> str | None:
+    """Return what of a record does not fit its schema, None where it fits.
+
+    Parameters:
+        fields: the paths of the schema.
+        declared: the only fields that a record may have at its top; None where it may have others.
+    """
     try:
         error = next(judge.errors(data), None)
     except Endless as endless:
@@ -63,8 +70,11 @@ def _misfit(judge: Judge, data: Any, fields: Collection[tuple[str, ...]] | None)
         path = ".".join(str(part) for part in error.absolute_path) or "the record"
         return f"{path}: {error.message[:200]}"
 
-    if fields is not None and not set(paths_of(data)) & set(fields):
+    if fields and fields.isdisjoint(paths_of(data)):
         return "a record has no field of its json_schema"
+
+    if declared is not None and (extra := sorted(set(data) - declared)):
+        return f"its json_schema does not have {', '.join(extra[:_MOST])}"
 
     return None
 
@@ -107,14 +117,43 @@ def fields_filled(given: Given) -> Iterable[Finding]:
     """RD5: each field of a schema is seen."""
     found = _by_stream(given)
     for key, configured in given.chosen().items():
-        for name in configured["stream"]["json_schema"].get("properties") or {}:
-            if key in found and all(line.body["data"].get(name) is None for line in found[key]):
-                yield _at(given, f"{stream_name(key)}: {name} is null or absent in all records")
+        rows = [line.body["data"] for line in found.get(key, ())]
+        for path in _unfilled(configured["stream"]["json_schema"], rows) if rows else ():
+            yield _at(given, f"{stream_name(key)}: {path} is null or absent in all records")
+
+
+def _unfilled(schema: Any, values: Sequence[Any], path: str = "") -> Iterator[str]:
+    """Yield the fields of a schema that are null or absent in all values; of branches, one that is filled is enough.
+
+    Parameters:
+        values: what stands where the schema says something of it.
+    """
+    if not isinstance(schema, Mapping):
+        return
+
+    yield from _unfilled_fields(schema, values, path)
+    branches = [branch for branch in branches_of(schema) if branch.get("properties")]
+    yield from min((list(_unfilled_fields(branch, values, path)) for branch in branches), key=len, default=())
+    items = schema.get("items")
+    if isinstance(items, Mapping) and items.get("properties"):
+        inner = [each for value in values if isinstance(value, list) for each in value if each is not None]
+        yield from _unfilled(items, inner, f"{path}[]")
+
+
+def _unfilled_fields(schema: Mapping[str, Any], values: Sequence[Any], path: str) -> Iterator[str]:
+    properties = schema.get("properties")
+    for name, inner in (properties if isinstance(properties, Mapping) else {}).items():
+        where = f"{path}.{name}" if path else str(name)
+        there = [found for value in values if (found := at_path(value, [name])) is not None]
+        if there:
+            yield from _unfilled(inner, there, where)
+        else:
+            yield where
 
 
 @named("read.expected-records")
 def expected_records(given: Given) -> Iterable[Finding]:
-    """RD6: the records that its author expects are there."""
+    """RD6: the records that its author expects are there; where their order counts, they are the first ones, in it."""
     found, streams = _by_stream(given), given.chosen()
     wanted: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
     for record in given.subject.expected_records:
@@ -129,10 +168,17 @@ def expected_records(given: Given) -> Iterable[Finding]:
 
             continue
 
-        have = {json.dumps([at_path(data, path) for path in paths]) for data in came}
-        missing = [text for data in records if (text := json.dumps([at_path(data, p) for p in paths])) not in have]
-        if missing:
+        want, have = _keys(records, paths), _keys(came, paths)
+        if missing := [text for text in want if text not in set(have)]:
             yield _at(given, f"{stream_name(key)}: expected and not there: {', '.join(missing[:_MOST])}")
+        elif given.subject.exact_order and have[: len(want)] != want:
+            number = next(n for n, pair in enumerate(zip(want, have, strict=False)) if pair[0] != pair[1])
+            message = f"record {number + 1} has the key {have[number]}, and {want[number]} is expected there"
+            yield _at(given, f"{stream_name(key)}: {message}", found[key][number])
+
+
+def _keys(rows: Iterable[Mapping[str, Any]], paths: Sequence[Sequence[str]]) -> list[str]:
+    return [json.dumps([at_path(row, path) for path in paths]) for row in rows]
 
 
 @named("read.statuses")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Schema = Mapping[str, Any]
+_BRANCHES = ("oneOf", "anyOf")
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Node:
         path: the fields that lead to it.
         schema: itself.
         parent: the schema that it is a property of, or a branch, or the items.
-        role: `root`, `property`, `branch` (of a oneOf) or `items`.
+        role: `root`, `property`, `branch` (of a oneOf or an anyOf) or `items`.
     """
 
     path: tuple[str, ...]
@@ -37,7 +38,7 @@ class Node:
 
 
 def walk(schema: Any, path: tuple[str, ...] = (), parent: Schema | None = None, role: str = "root") -> Iterator[Node]:
-    """Yield a schema and all within it, as far as properties, oneOf and items lead."""
+    """Yield a schema and all within it, as far as properties, oneOf, anyOf and items lead."""
     if not isinstance(schema, Mapping):
         return
 
@@ -47,8 +48,9 @@ def walk(schema: Any, path: tuple[str, ...] = (), parent: Schema | None = None, 
         for name, inner in properties.items():
             yield from walk(inner, (*path, str(name)), schema, "property")
 
-    for number, branch in enumerate(schema.get("oneOf") or ()):
-        yield from walk(branch, (*path, f"oneOf[{number}]"), schema, "branch")
+    for word in _BRANCHES:
+        for number, branch in enumerate(schema.get(word) or ()):
+            yield from walk(branch, (*path, f"{word}[{number}]"), schema, "branch")
 
     items = schema.get("items")
     if isinstance(items, Mapping):
@@ -84,6 +86,24 @@ def types_of(schema: Any) -> set[str]:
 
     kind = schema.get("type")
     return {kind} if isinstance(kind, str) else set(kind or ())
+
+
+def branches_of(schema: Schema) -> list[Schema]:
+    """Return the branches of a schema's anyOf and oneOf."""
+    branches = [branch for word in _BRANCHES for branch in schema.get(word) or ()]
+    return [branch for branch in branches if isinstance(branch, Mapping)]
+
+
+def paths_in(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of the fields of a schema, those of its branches too."""
+    if not isinstance(schema, Mapping):
+        return
+
+    for inner in (schema, *branches_of(schema)):
+        properties = inner.get("properties")
+        for name, about in (properties if isinstance(properties, Mapping) else {}).items():
+            yield (*path, str(name))
+            yield from paths_in(about, (*path, str(name)))
 
 
 def has_path(schema: Schema, path: list[str]) -> bool:

@@ -35,7 +35,18 @@ _NAMES = frozenset(
         "ssh_key",
     }
 )
-_ENDINGS = ("password", "passphrase", "passwd", "secret", "token", "api_key", "apikey", "private_key", "secret_key")
+_ENDINGS = (
+    "password",
+    "passphrase",
+    "passwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "private_key",
+    "secret_key",
+    "access_key",
+)
 _PLACES = frozenset({"continuation", "cursor", "end", "max", "next", "page", "pagination", "start", "stop", "sync"})
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named
@@ -56,10 +56,10 @@ def config_fits(given: Given) -> Iterable[Finding]:
         yield _at(given, f"connectionSpecification is no JSON Schema: {problem}")
         return
 
-    if not given.subject.config and schema.get("required"):
+    if given.subject.config is None and schema.get("required"):
         raise NotApplicableError("--config is not given, and the spec asks for one")
 
-    config = {name: value for name, value in given.subject.config.items() if not name.startswith("_")}
+    config = {name: value for name, value in given.subject.used_config.items() if not name.startswith("_")}
     try:
         for breach in Judge(schema).errors(config):
             path = ".".join(str(part) for part in breach.absolute_path) or "the config"
@@ -198,7 +198,7 @@ def order(given: Given) -> Iterable[Finding]:
         properties = node.schema.get("properties")
         orders: dict[Any, list[str]] = {}
         for name, about in (properties or {}).items():
-            if isinstance(about, Mapping) and "order" in about and "const" not in about:
+            if isinstance(about, Mapping) and "order" in about:
                 orders.setdefault((about.get("group"), about["order"]), []).append(name)
 
         for (_, number), names in orders.items():
@@ -216,17 +216,19 @@ def order(given: Given) -> Iterable[Finding]:
 @named("spec.references")
 def references(given: Given) -> Iterable[Finding]:
     """SP13: nothing is looked up elsewhere, and further fields are allowed."""
+    for word, path, _ in keywords(given.the_spec()):
+        if word == "$ref":
+            yield _at(given, f"{'.'.join(path) or 'the spec'} uses $ref")
+
     for word, path, value in keywords(_schema(given)):
         where = ".".join(path) or "the root"
-        if word == "$ref":
-            yield _at(given, f"{where} uses $ref")
-        elif word == "additionalProperties" and value is not True:
+        if word == "additionalProperties" and value is not True:
             yield _at(given, f"{where}: additionalProperties is {json.dumps(value)[:60]}, and must be true")
 
 
 @named("spec.oauth")
 def oauth(given: Given) -> Iterable[Finding]:
-    """SP14: the fields of an OAuth flow exist, and OAuth is offered first."""
+    """SP14: the fields of an OAuth flow exist, and OAuth is offered first, unless its author says that it need not."""
     auth = given.the_spec().get("advanced_auth")
     if not auth:
         return
@@ -236,13 +238,31 @@ def oauth(given: Given) -> Iterable[Finding]:
         if not has_path(schema, path):
             yield _at(given, f"advanced_auth names {'.'.join(path)}, which the spec does not have")
 
-    predicate = auth.get("predicate_key") or []
-    if len(predicate) > 1:
-        branches = (schema.get("properties") or {}).get(predicate[0], {}).get("oneOf") or [{}]
-        first = (branches[0].get("properties") or {}).get(predicate[-1], {})
-        value = auth.get("predicate_value")
-        if value is not None and first.get("const", value) != value:
-            yield _at(given, f"OAuth ({value}) is not the first way to log in of {predicate[0]}")
+    predicate, value = auth.get("predicate_key") or [], auth.get("predicate_value")
+    first = _first_branch(schema, predicate)
+    if first is not None and not given.subject.oauth_is_exempt and first.get("const") != value:
+        other = first.get("const", "one without a constant")
+        yield _at(given, f"OAuth ({value}) is not the first way to log in of {predicate[0]}: that is {other}")
+
+
+def _first_branch(schema: Mapping[str, Any], predicate: Sequence[str]) -> Mapping[str, Any] | None:
+    """Return what the first of several ways to log in has for the field that tells them apart; None for a single way.
+
+    The oneOf stands at the first part of the path, however deep; the rest leads on within its branches.
+    """
+    if len(predicate) < 2:
+        return None
+
+    named = (node.schema for node in walk(schema) if node.name == predicate[0] and node.schema.get("oneOf"))
+    found: Any = next((one["oneOf"][0] for one in named), None)
+    if found is None:
+        return None
+
+    for part in predicate[1:]:
+        properties = found.get("properties") if isinstance(found, Mapping) else None
+        found = properties.get(part) if isinstance(properties, Mapping) else None
+
+    return found if isinstance(found, Mapping) else {}
 
 
 def _paths(auth: Mapping[str, Any]) -> Iterator[list[str]]:

@@ -23,13 +23,12 @@ def at_path(data: Any, path: Sequence[str]) -> Any:
     return data
 
 
-def paths_of(value: Any, path: tuple[str, ...] = (), *, schema: bool = False) -> Iterator[tuple[str, ...]]:
-    """Yield the paths of the fields of a record, or of a schema."""
-    fields = (value.get("properties") or {}) if schema and isinstance(value, Mapping) else value
-    if isinstance(fields, Mapping):
-        for name, inner in fields.items():
+def paths_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of the fields of a record."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
             yield (*path, str(name))
-            yield from paths_of(inner, (*path, str(name)), schema=schema)
+            yield from paths_of(inner, (*path, str(name)))
 
 
 def judge_of(schema: Mapping[str, Any]) -> Judge:
