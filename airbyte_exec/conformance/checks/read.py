@@ -31,11 +31,24 @@ def _by_stream(given: Given) -> dict[Key, list[Line]]:
     return found
 
 
+def _records(given: Given) -> dict[Key, list[Line]]:
+    """Return the records by stream.
+
+    Raises:
+        NotApplicableError: there is none to be judged.
+    """
+    found = _by_stream(given)
+    if not found:
+        raise NotApplicableError("the read gave no records at all")
+
+    return found
+
+
 @named("read.schema")
 def fits_schema(given: Given) -> Iterable[Finding]:
     """RD2: each record fits the schema of its stream and has a field of it; if that is asked for, it has no other."""
     streams = given.chosen()
-    for key, lines in _by_stream(given).items():
+    for key, lines in _records(given).items():
         if key not in streams:
             yield _at(given, f"records of {stream_name(key)}, which is not in the catalog", lines[0])
             continue
@@ -82,10 +95,7 @@ def _misfit(judge: Judge, data: Any, fields: set[tuple[str, ...]], declared: set
 @named("read.every-stream")
 def every_stream(given: Given) -> Iterable[Finding]:
     """RD3: each stream has records, but for those that may be empty."""
-    found = _by_stream(given)
-    if not found:
-        raise NotApplicableError("the read gave no records at all")
-
+    found = _records(given)
     for key in given.chosen():
         if key not in found and key[0] not in given.subject.empty_streams:
             yield _at(given, f"{stream_name(key)} has no record")
@@ -95,7 +105,7 @@ def every_stream(given: Given) -> Iterable[Finding]:
 def primary_key(given: Given) -> Iterable[Finding]:
     """RD4: a record can be told by its key."""
     streams = given.chosen()
-    for key, lines in _by_stream(given).items():
+    for key, lines in _records(given).items():
         paths = streams.get(key, {}).get("primary_key") or []
         bad = 0
         for line in lines if paths else ():
@@ -115,7 +125,7 @@ def primary_key(given: Given) -> Iterable[Finding]:
 @named("read.fields-filled")
 def fields_filled(given: Given) -> Iterable[Finding]:
     """RD5: each field of a schema is seen."""
-    found = _by_stream(given)
+    found = _records(given)
     for key, configured in given.chosen().items():
         rows = [line.body["data"] for line in found.get(key, ())]
         for path in _unfilled(configured["stream"]["json_schema"], rows) if rows else ():
