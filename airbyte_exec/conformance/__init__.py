@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from airbyte_exec.conformance.cases import Case, load_cases, select
     from airbyte_exec.conformance.readback import ReadBack, read_back
     from airbyte_exec.conformance.results import Finding, Report, Result
-    from airbyte_exec.conformance.runner import run, run_all
+    from airbyte_exec.conformance.runner import run, run_all, stream
     from airbyte_exec.conformance.subject import Subject, subject_of
     from airbyte_exec.conformance.transcript import Line, Transcript
     from airbyte_exec.conformance.wrapper import call
@@ -29,6 +29,7 @@ __all__ = [
     "run",
     "run_all",
     "select",
+    "stream",
     "subject_of",
 ]
 
@@ -37,7 +38,7 @@ _HOMES = {
     "cases": ("Case", "load_cases", "select"),
     "readback": ("ReadBack", "read_back"),
     "results": ("Finding", "Report", "Result"),
-    "runner": ("run", "run_all"),
+    "runner": ("run", "run_all", "stream"),
     "subject": ("Subject", "subject_of"),
     "transcript": ("Line", "Transcript"),
     "wrapper": ("call",),

@@ -30,10 +30,10 @@ class Case:
         kinds: the connectors that it is for: `source`, `destination`.
         needs: what the subject must have; without it the case is skipped.
         input: what is run.
+        time_limit: seconds that each child may take.
         expect: what must come of it, as far as data can say it.
         check: the named check that says the rest.
         implies: rules that a connector that breaks this one may break with it.
-        time_limit: seconds that each child may take.
         is_optional: it is run only where it is asked for by its full id or its code.
     """
 
@@ -42,14 +42,14 @@ class Case:
     title: str
     why: str
     source: str
-    severity: Severity = "error"
-    kinds: tuple[str, ...] = ("source", "destination")
-    needs: tuple[str, ...] = ()
-    input: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity
+    kinds: tuple[str, ...]
+    needs: tuple[str, ...]
+    input: Mapping[str, Any]
+    time_limit: float
     expect: Mapping[str, Any] = field(default_factory=dict)
     check: str | None = None
     implies: tuple[str, ...] = ()
-    time_limit: float = 60.0
     is_optional: bool = False
 
     @property

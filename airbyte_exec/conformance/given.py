@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from airbyte_exec.conformance.bench import PRELUDE_LIMIT
 from airbyte_exec.conformance.documents import part_of, previous_of
 from airbyte_exec.conformance.expectations import stopped
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
 from airbyte_exec.conformance.readback import PLACE, Files, ReadBack, read_back
-from airbyte_exec.conformance.runner import PRELUDE_LIMIT
 from airbyte_exec.conformance.subject import Subject, subject_of
 from airbyte_exec.conformance.tables import Sql
 from airbyte_exec.conformance.transcript import Transcript

@@ -21,15 +21,6 @@ def check_needs(case: Case, subject: Subject, spec: Mapping[str, Any] | None) ->
         if missing is not None:
             raise NotApplicableError(missing)
 
-    if subject.config is None and _takes_config(case) and (required := _required(spec)):
-        raise NotApplicableError(f"--config is not given, and the spec asks for {', '.join(required)}")
-
-
-def _takes_config(case: Case) -> bool:
-    """Tell whether a case runs a command with the good config."""
-    commands = [run for run in case.input.get("runs", ()) if run["command"] != "spec"]
-    return any(each.get("config", "good") == "good" for each in [*commands, *case.input.get("syncs", ())])
-
 
 def _required(spec: Mapping[str, Any] | None) -> list[str]:
     schema = (spec or {}).get("connectionSpecification")
@@ -43,6 +34,10 @@ def _missing(need: str, subject: Subject, spec: Mapping[str, Any] | None) -> str
     if kind == "mode":
         modes = (spec or {}).get("supported_destination_sync_modes") or []
         return None if value in modes else f"it does not support {value}"
+
+    if need == "config":
+        required = _required(spec) if subject.config is None else []
+        return f"--config is not given, and the spec asks for {', '.join(required)}" if required else None
 
     has = {
         "spec": spec is not None,

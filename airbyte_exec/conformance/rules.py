@@ -11,6 +11,7 @@ from airbyte_exec.conformance.cases import Case
 _WIDTH = 100
 _NEEDS = {
     "spec": "an answer to `spec`",
+    "config": "--config",
     "bad_config": "--bad-config",
     "fault_config": "--fault-config",
     "expected_records": "--expected-records",

@@ -1,13 +1,10 @@
-"""Runs cases: independent ones at once, each command in a child of its own; whatever a connector does, each case ends.
-
-A case is skipped where the subject lacks what it needs, and where what it builds on failed already: that is told once,
-by the rule that it breaks.
-"""
+"""Runs cases: independent ones at once, each command in a child of its own; each one ends, whatever a child does."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -15,26 +12,22 @@ import anyio
 from airbyte_exec import _portal
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._process import kept_guardian
-from airbyte_exec.conformance import expectations, images, inputs, scenario
+from airbyte_exec.conformance.bench import Bench, not_judged
 from airbyte_exec.conformance.cases import Case, load_cases, select
-from airbyte_exec.conformance.checks import Check, Given, NotApplicableError, all_checks
-from airbyte_exec.conformance.jobs import Job
+from airbyte_exec.conformance.checks import Given, NotApplicableError
 from airbyte_exec.conformance.lab import Lab
-from airbyte_exec.conformance.needs import check_needs
-from airbyte_exec.conformance.results import Finding, Report, Result, judged, masked
+from airbyte_exec.conformance.results import Report, Result, judged, masked
 from airbyte_exec.conformance.subject import Subject
-from airbyte_exec.conformance.transcript import Transcript
 from airbyte_exec.exceptions import PyAirbyteError
 
 Told = Callable[[Result], object]
-PRELUDE_LIMIT = 300.0  # seconds for `discover` where only a later case needs it
 
 
-def run(subject: Subject, *, rules: str | None = None, at_once: int | None = None) -> Report:
+def run(subject: Subject, *, rules: str | None = None, at_once: int | None = None, told: Told | None = None) -> Report:
     """Run the suite; blocking. See `run_all`."""
 
     async def collected() -> Report:
-        return await run_all(subject, rules=rules, at_once=at_once)
+        return await run_all(subject, rules=rules, at_once=at_once, told=told)
 
     return _portal.run(collected)
 
@@ -53,28 +46,51 @@ async def run_all(
     Raises:
         PyAirbyteInputError: the rules name nothing.
     """
-    cases = [case for case in select(load_cases(), rules) if subject.kind in case.kinds]
     started = time.monotonic()
     results: dict[str, Result] = {}
-    async for result in stream(subject, cases, at_once=at_once):
-        results[result.case.id] = result
-        if told is not None:
-            told(result)
+    async with stream(subject, rules=rules, at_once=at_once) as found:
+        async for result in found:
+            results[result.case.id] = result
+            if told is not None:
+                told(result)
 
-    ordered = [results[case.id] for case in cases]
+    ordered = [results[case.id] for case in load_cases() if case.id in results]
     return Report(connector=subject.name, results=ordered, seconds=time.monotonic() - started)
 
 
-async def stream(subject: Subject, cases: Sequence[Case], *, at_once: int | None = None) -> AsyncIterator[Result]:
-    """Yield the result of each case as it comes."""
+@asynccontextmanager
+async def stream(
+    subject: Subject, *, rules: str | None = None, at_once: int | None = None
+) -> AsyncIterator[AsyncIterable[Result]]:
+    """Run the suite against a connector: `async with stream(subject) as results: async for result in results: …`.
+
+    The result of each case comes as soon as it is there. To leave the block stops what still runs.
+
+    Parameters:
+        subject: the connector.
+        rules: which rules; see `airbyte_exec.conformance.select`.
+        at_once: how many children may run at a time.
+
+    Raises:
+        PyAirbyteInputError: the rules name nothing.
+    """
+    cases = [case for case in select(load_cases(), rules) if subject.kind in case.kinds]
+    async with stream_cases(subject, cases, at_once=at_once) as results:
+        yield results
+
+
+@asynccontextmanager
+async def stream_cases(
+    subject: Subject, cases: Sequence[Case], *, at_once: int | None = None
+) -> AsyncIterator[AsyncIterable[Result]]:
+    """Try these cases; see `stream`."""
     send, receive = anyio.create_memory_object_stream[Result](len(cases) or 1)
-    with kept_guardian():
-        lab = Lab(subject, at_once=at_once)
-        bench = Bench(lab)
+    with kept_guardian(), bare_errors():
+        bench = Bench(Lab(subject, at_once=at_once))
         async with anyio.create_task_group() as tasks, receive:
             tasks.start_soon(_all, bench, cases, send)
-            async for result in receive:
-                yield result
+            yield receive
+            tasks.cancel_scope.cancel()
 
 
 async def _all(bench: Bench, cases: Sequence[Case], send: Any) -> None:
@@ -100,194 +116,10 @@ async def _one(bench: Bench, case: Case, send: Any) -> None:
     await send.send(masked(result, bench.lab.masker))
 
 
-class Bench:
-    """What all cases of a run share: what the connector said of itself.
-
-    Parameters:
-        lab: runs its commands.
-    """
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.subject = lab.subject
-        self.spec: dict[str, Any] | None = None
-        self._discovered: dict[str, Any] | None = None
-        self._asked = anyio.Lock()
-        self._has_asked = False
-
-    async def prepare(self) -> None:
-        """Ask for the spec: it says what is secret, and which sync modes there are."""
-        transcript = await self.lab.run(Job(command="spec"))
-        if specs := transcript.of("SPEC"):
-            self.spec = self.lab.spec = specs[0].body
-            self.lab.spec = self.spec.get("connectionSpecification")
-
-    async def discovered(self) -> dict[str, Any] | None:
-        """Return the catalog of the source, None where it gives none."""
-        async with self._asked:
-            if not self._has_asked:
-                job = Job(command="discover", config=self.subject.used_config, time_limit=PRELUDE_LIMIT)
-                found = (await self.lab.run(job)).of("CATALOG")
-                self._discovered = found[0].body if found else None
-                self._has_asked = True
-
-            return self._discovered
-
-    async def try_case(self, given: Given) -> Result:
-        """Return the result of a case.
-
-        Parameters:
-            given: its beginning; it gets the runs, as soon as there are any.
-
-        Raises:
-            NotApplicableError: it says nothing of this subject.
-        """
-        case = given.case
-        check_needs(case, self.subject, self.spec)
-        if self.subject.kind == "source" and case.group in ("discovery", "read", "incremental"):
-            given.discovered = await self.discovered()
-
-        if "syncs" in case.input:
-            return await scenario.try_scenario(self.lab, given)
-
-        if case.input.get("image"):
-            given.image = await anyio.to_thread.run_sync(images.inspect, self.subject)
-
-        given.runs = await self._run(case, given)
-        started = [run.seconds for run in given.runs]
-        findings = list(_expected(case, given.runs))
-        if case.check is not None and not any(run.stop != "exit" for run in given.runs):
-            try:
-                findings += await anyio.to_thread.run_sync(_checked, all_checks()[case.check], given)
-            except NotApplicableError:
-                if not findings:
-                    raise
-
-        return judged(case, findings, given.runs, sum(started))
-
-    async def _run(self, case: Case, given: Given) -> list[Transcript]:
-        done: list[Transcript] = []
-        catalogs = []
-        for wanted, config in self._configs(case):
-            catalog = None
-            if "catalog" in wanted:
-                catalog = inputs.catalog_of(self.subject, given.discovered, wanted["catalog"])
-                catalogs.append(catalog)
-
-            job = Job(
-                command=wanted["command"],
-                config=config,
-                catalog=catalog,
-                state=self._state(wanted, done, catalog),
-                time_limit=case.time_limit,
-                turn=wanted.get("turn", 0),
-                after=wanted.get("after", 0.0),
-            )
-            done.append(await self.lab.run(job))
-
-        given.configured = catalogs
-        await self._sample(case, given, done)
-        return done
-
-    def _configs(self, case: Case) -> list[tuple[Any, Any]]:
-        """Return the runs of a case that there is a config for, with their configs.
-
-        Raises:
-            NotApplicableError: there is a config for none of them.
-        """
-        found: list[tuple[Any, Any]] = []
-        reasons = []
-        for wanted in case.input.get("runs", ()):
-            try:
-                which = wanted.get("config", "good")
-                has_none = wanted["command"] == "spec"
-                found.append((wanted, None if has_none else inputs.config_of(self.subject, which, self.spec)))
-            except NotApplicableError as reason:
-                reasons.append(str(reason))
-
-        if reasons and not found:
-            raise NotApplicableError(", and ".join(reasons))
-
-        return found
-
-    def _state(self, wanted: Any, done: Sequence[Transcript], catalog: Any) -> list[Any] | None:
-        if "state" not in wanted:
-            return None
-
-        return inputs.state_of(done[wanted["state"]["of"]], wanted["state"].get("which", "last"), catalog)
-
-    async def _sample(self, case: Case, given: Given, done: list[Transcript]) -> None:
-        """Read on from some of the states of the first run, where a case wants that."""
-        count = case.input.get("sampled_states")
-        if not count or done[0].stop != "exit":
-            return  # another rule tells that it did not come to its end
-
-        states = [line.body for line in done[0].states]
-        chosen = inputs.spread(len(states), max(count, len(states) // 10))
-        given.facts["after"] = []
-
-        async def read_on(index: int) -> None:
-            state = inputs.merged(states[: index + 1])
-            job = Job(
-                command="read",
-                config=self.subject.used_config,
-                catalog=given.configured[0],
-                state=state,
-                time_limit=case.time_limit,
-            )
-            given.facts["after"].append((states[: index + 1], await self.lab.run(job)))
-
-        with bare_errors():
-            async with anyio.create_task_group() as tasks:
-                for index in chosen:
-                    tasks.start_soon(read_on, index)
-
-
-def _expected(case: Case, runs: Sequence[Transcript]) -> Iterator[Finding]:
-    """Yield what of the runs is not as the case expects: of all of them, or of one alone.
-
-    Raises:
-        NotApplicableError: a run broke off, which another rule tells of.
-    """
-    before: Transcript | None = None
-    for run, wanted in zip(runs, case.input.get("runs", ()), strict=False):  # fewer runs where configs are missing
-        expect = {**case.expect, **wanted.get("expect", {})}
-        if "expect" in wanted and before is not None and before.exit_code != 0:
-            raise NotApplicableError(f"the `{before.command}` before it ended with exit code {before.exit_code}")
-
-        if expect:
-            yield from expectations.judge(run, expect, case.time_limit)
-        else:
-            _check_ended([run])
-
-        before = run
-
-
-def _checked(check: Check, given: Given) -> list[Finding]:
-    """Return what a check finds, in a thread of its own. What a connector wrote may break whoever looks at it."""
-    try:
-        return list(check(given))
-    except (NotApplicableError, PyAirbyteError):
-        raise
-    except Exception as error:  # noqa: BLE001 - the top of a thread: a schema may raise anything when it is used
-        return [_not_judged(error, given.runs[-1] if given.runs else None)]
-
-
 def _broken_off(given: Given, error: Exception) -> Result:
     """Return the result of a case that an error of ours ended: what has not run yet has not broken its rule."""
     if given.runs:
-        return judged(given.case, [_not_judged(error, given.runs[-1])], given.runs, 0.0)
+        return judged(given.case, [not_judged(error, given.runs[-1])], given.runs, 0.0)
 
     reason = f"the suite could not run it: {type(error).__name__}: {error}"
     return Result(case=given.case, status="skip", reason=reason)
-
-
-def _not_judged(error: Exception, run: Transcript | None = None) -> Finding:
-    return Finding(message=f"what it wrote cannot be judged: {type(error).__name__}: {error}", run=run)
-
-
-def _check_ended(runs: Sequence[Transcript]) -> None:
-    """Raise where a command did not come to its end, which another rule tells of."""
-    for run in runs:
-        if run.stop in ("timeout", "flood", "not started"):
-            raise NotApplicableError(f"`{run.command}` did not come to its end")

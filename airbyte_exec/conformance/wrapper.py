@@ -8,9 +8,9 @@ from typing import Any
 
 from airbyte_exec import _portal
 from airbyte_exec._process import kept_guardian
+from airbyte_exec.conformance.bench import Bench
 from airbyte_exec.conformance.jobs import Job, Send
 from airbyte_exec.conformance.lab import Lab
-from airbyte_exec.conformance.runner import Bench
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.conformance.transcript import Transcript
 

@@ -17,7 +17,7 @@ from airbyte_exec.conformance import Report, Result, Subject, load_cases, report
 from airbyte_exec.conformance import lab as lab_module
 from airbyte_exec.conformance.jobs import Job
 from airbyte_exec.conformance.lab import Lab
-from airbyte_exec.conformance.runner import stream as stream_results
+from airbyte_exec.conformance.runner import stream_cases
 from airbyte_exec.conformance.transcript import Transcript
 from airbyte_exec.exceptions import PyAirbyteError
 from airbyte_exec.secrets.masking import Masker
@@ -36,7 +36,8 @@ def results(subject: Subject, *codes: str, time_limit: float) -> list[Result]:
     cases = [replace(case, time_limit=time_limit) for case in load_cases() if case.code in codes]
 
     async def collected() -> list[Result]:
-        return [result async for result in stream_results(subject, cases)]
+        async with stream_cases(subject, cases) as stream:
+            return [result async for result in stream]
 
     return anyio.run(collected)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
+import anyio
+import psutil
 import pytest
+from mini import SOURCE_MINI, last_run, source_config, step
 
 from airbyte_exec.cli import main
-from airbyte_exec.conformance import load_cases, select
+from airbyte_exec.conformance import load_cases, select, stream, subject_of
 from airbyte_exec.conformance.cases import GROUPS
 from airbyte_exec.conformance.checks import all_checks
 from airbyte_exec.conformance.rules import facts
@@ -105,3 +109,33 @@ def test_an_optional_rule_is_left_out_unless_it_is_named() -> None:
 def test_a_pattern_that_names_nothing_is_an_error() -> None:
     with pytest.raises(PyAirbyteInputError, match=r"spec\.nothing"):
         select(CASES, "spec.nothing")
+
+
+def test_results_are_streamed_and_to_leave_early_stops_what_still_runs(tmp_path: Path) -> None:
+    fifo = tmp_path / "reads"
+    os.mkfifo(fifo)
+    steps = [step("wait_for", "start", path=str(fifo)), step("hang", "start")]
+    config = source_config(path=str(tmp_path / "in"), script={"read": steps})
+    subject = subject_of(f"path:{SOURCE_MINI}", config=config)
+
+    async def left() -> str:
+        with anyio.fail_after(60):
+            async with stream(subject, rules="spec.enum-unique,read.answer") as results:
+                async for result in results:
+                    await anyio.to_thread.run_sync(fifo.write_bytes, b"", abandon_on_cancel=True)
+                    return result.case.id
+
+        raise AssertionError("no result came")
+
+    assert anyio.run(left) == "spec.enum-unique"
+    assert not psutil.pid_exists(last_run(tmp_path / "in", "read").pid)
+
+
+def test_an_error_of_whoever_takes_the_results_comes_out_as_it_is() -> None:
+    async def failed() -> None:
+        async with stream(subject_of(f"path:{SOURCE_MINI}", config=source_config()), rules="spec.answer") as results:
+            async for _ in results:
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        anyio.run(failed)
