@@ -74,8 +74,13 @@ class Session:
 
     @property
     def log_file(self) -> Path:
-        """The file that gets all of its stderr, masked; it is made with the first byte, and whole after the session."""
+        """The file that gets its stderr, masked; it is made with the first byte, and whole after the session."""
         return self._log.path
+
+    @property
+    def log_overflowed(self) -> anyio.Event:
+        """Set where its stderr is more than one file takes: what came first is in another one, or is not kept."""
+        return self._log.overflowed
 
     async def batches(self, *, heartbeat: float | None = None) -> AsyncGenerator[list[Records | State], None]:
         """Yield the data as it comes, until the end of the output.

@@ -18,11 +18,13 @@ from typing import Any
 import anyio
 
 from airbyte_exec import exceptions as exc
+from airbyte_exec._connector import stderr_log
 from airbyte_exec._connector.config import resolve_config
 from airbyte_exec._connector.errors import bare_errors
 from airbyte_exec._connector.limits import TimeLimits
 from airbyte_exec._connector.opening import PreparedSession, prepare_session
 from airbyte_exec._connector.options import SessionOptions
+from airbyte_exec._connector.session import Session
 from airbyte_exec._process import Child, ExitStatusLost, StdinClosed
 from airbyte_exec.conformance.checks import NotApplicableError
 from airbyte_exec.conformance.jobs import Job, Send, argv_of, files_of, inputs_of
@@ -64,6 +66,7 @@ class Lab:
 
         Raises:
             NotApplicableError: the command has done nothing but hang, again and again.
+            AirbyteConnectorFailedError: the files of a run cannot be written.
         """
         async with self._locks.setdefault(job.digest, anyio.Lock()):
             if job.digest not in self._done:
@@ -119,6 +122,9 @@ class Lab:
             with bare_errors():
                 await _attend(prepared, job, watch)
         except exc.PyAirbyteError as error:
+            if isinstance(error, exc.AirbyteConnectorFailedError) and isinstance(error.__cause__, OSError):
+                raise  # a full disk is no breach
+
             watch.transcript.stop = "not started"
             watch.transcript.problem = resolved.masker.mask(error.get_message())
 
@@ -140,6 +146,7 @@ async def _attend(prepared: PreparedSession, job: Job, watch: _Watch) -> None:
                 if job.command == "write":
                     tasks.start_soon(_feed, child, job.send, watch)
 
+                tasks.start_soon(_end_flood, session, transcript, tasks.cancel_scope)
                 await watch.read(child)
                 tasks.cancel_scope.cancel()
 
@@ -154,6 +161,12 @@ async def _attend(prepared: PreparedSession, job: Job, watch: _Watch) -> None:
 
     if job.command == "read":  # all of stderr is in the file now; its tail has but the end
         transcript.misplaced = await anyio.to_thread.run_sync(misplaced, session.log_file)
+
+
+async def _end_flood(session: Session, transcript: Transcript, scope: anyio.CancelScope) -> None:
+    await session.log_overflowed.wait()
+    transcript.stop, transcript.problem = "flood", f"{stderr_log.FULL >> 20} MiB on stderr"
+    scope.cancel()
 
 
 async def _finish(child: Child, transcript: Transcript) -> None:

@@ -42,6 +42,7 @@ class Result:
         reason: why it was skipped.
         runs: the commands that it is about.
         seconds: how long it took.
+        is_untried: it was skipped because the suite itself could not run it.
     """
 
     case: Case
@@ -50,6 +51,7 @@ class Result:
     reason: str | None = None
     runs: Sequence[Transcript] = ()
     seconds: float = 0.0
+    is_untried: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it; `protocol/schema/conformance_report.json` describes it."""
@@ -92,6 +94,11 @@ def judged(case: Case, findings: Sequence[Finding], runs: Sequence[Transcript], 
     return Result(case=case, status=status, findings=findings, runs=runs, seconds=seconds)
 
 
+def untried(case: Case, reason: str) -> Result:
+    """Return the result of a case that the suite could not run: nobody knows whether its rule is kept."""
+    return Result(case=case, status="skip", reason=f"the suite could not run it: {reason}", is_untried=True)
+
+
 def masked(result: Result, masker: Masker) -> Result:
     """Return a result whose words hold no secret: a check judges what was really written, and may quote it."""
     findings = [replace(finding, message=masker.mask(finding.message)) for finding in result.findings]
@@ -127,8 +134,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where all rules are kept, 1 where one is broken or the baseline is stale."""
-        return 1 if self.broken or self.stale else 0
+        """0 where all rules are kept; 1 where one is broken or could not be tried, or the baseline is stale."""
+        return 1 if self.broken or self.stale or any(result.is_untried for result in self.results) else 0
 
     def against(self, baseline: Iterable[str]) -> None:
         """Let the failures of a baseline pass; an entry that does not fail any more is stale.

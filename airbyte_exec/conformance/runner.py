@@ -16,7 +16,7 @@ from airbyte_exec.conformance.bench import Bench, not_judged
 from airbyte_exec.conformance.cases import Case, load_cases, select
 from airbyte_exec.conformance.checks import Given, NotApplicableError
 from airbyte_exec.conformance.lab import Lab
-from airbyte_exec.conformance.results import Report, Result, judged, masked
+from airbyte_exec.conformance.results import Report, Result, judged, masked, untried
 from airbyte_exec.conformance.subject import Subject
 from airbyte_exec.exceptions import PyAirbyteError
 
@@ -108,7 +108,7 @@ async def _one(bench: Bench, case: Case, send: Any) -> None:
     except NotApplicableError as reason:
         result = Result(case=case, status="skip", reason=str(reason))
     except PyAirbyteError as error:
-        result = Result(case=case, status="skip", reason=f"the suite could not run it: {error.get_message()}")
+        result = untried(case, error.get_message())
     except Exception as error:  # noqa: BLE001 - the top of a task: what a connector wrote must not end the other cases
         result = _broken_off(given, error)
 
@@ -121,5 +121,4 @@ def _broken_off(given: Given, error: Exception) -> Result:
     if given.runs:
         return judged(given.case, [not_judged(error, given.runs[-1])], given.runs, 0.0)
 
-    reason = f"the suite could not run it: {type(error).__name__}: {error}"
-    return Result(case=given.case, status="skip", reason=reason)
+    return untried(given.case, f"{type(error).__name__}: {error}")

@@ -12,6 +12,7 @@ import anyio
 import pytest
 from mini import DESTINATION_MINI, SOURCE_MINI, source_config, step, stream
 
+from airbyte_exec._connector import stderr_log
 from airbyte_exec._process import Child
 from airbyte_exec.conformance import Report, Result, Subject, load_cases, reports, run, subject_of
 from airbyte_exec.conformance import lab as lab_module
@@ -99,6 +100,13 @@ def test_a_connector_that_floods_is_stopped(monkeypatch: pytest.MonkeyPatch) -> 
     kept = len(broken.runs[0].lines)
     assert kept - lab_module.FLOOD_KEPT in (0, 1), "what was too much is kept in memory"  # one that was being written
     assert statuses(report)["RD10"] == "skip"
+
+
+def test_a_connector_that_floods_stderr_is_stopped_before_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stderr_log, "FULL", 1 << 20)
+    script = {"check": [step("stderr_flood", "start", mb=8), step("hang", "start")]}
+    (broken,) = report_of("CK1", script=script).broken
+    assert broken.findings[0].message.startswith("`check` wrote 1 MiB on stderr and more, and was stopped")
 
 
 def test_what_is_kept_of_a_run_is_bounded_by_the_memory_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airbyte_exec._connector import stderr_log
 from airbyte_exec._connector.stderr_log import LONGEST_PIECE, StderrLog
 from airbyte_exec.secrets.masking import Masker
 
@@ -72,3 +73,23 @@ def test_a_file_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: pyt
     log.close()
 
     assert caplog.text.count("not logged any more") == 1
+
+
+def test_a_log_that_goes_on_and_on_keeps_its_end_and_no_more_than_two_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stderr_log, "FULL", 100)
+    log = StderrLog(tmp_path / "x.log", Masker())
+    assert not log.overflowed.is_set()
+    for number in range(100):
+        log.take(f"line {number:04}\n".encode())
+
+    assert log.overflowed.is_set()
+    log.take(b"the end\n")
+    log.close()
+
+    assert log.path.read_bytes() == b"the end\n"
+    before = (tmp_path / "x.before.log").read_bytes().splitlines()
+    assert before == [f"line {number:04}".encode() for number in range(90, 100)]
+    assert len(list(tmp_path.iterdir())) == 2
+    assert "has the end alone" in caplog.text
