@@ -7,6 +7,7 @@ by the rule that it breaks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -85,12 +86,19 @@ class Bench:
         given.runs = await self._run(case, given)
         started = [run.seconds for run in given.runs]
         findings = list(_expected(case, given.runs))
-        if case.check is not None and not any(run.stop != "exit" for run in given.runs):
+        parts = _parts(case, given)
+        reasons: list[NotApplicableError] = []
+        for part in parts if case.check is not None else ():
             try:
-                findings += await anyio.to_thread.run_sync(_checked, all_checks()[case.check], given)
-            except NotApplicableError:
-                if not findings:
-                    raise
+                findings += await anyio.to_thread.run_sync(_checked, all_checks()[case.check or ""], part)
+            except NotApplicableError as reason:
+                reasons.append(reason)
+
+            if findings:
+                break  # the next run would say the same again
+
+        if not findings and reasons and len(reasons) == len(parts):
+            raise reasons[0]
 
         return judged(case, findings, given.runs, sum(started))
 
@@ -98,16 +106,21 @@ class Bench:
         done: list[Transcript] = []
         catalogs = []
         for wanted, config in self._configs(case):
-            catalog = None
-            if "catalog" in wanted:
-                catalog = inputs.catalog_of(self.subject, given.discovered, wanted["catalog"])
-                catalogs.append(catalog)
+            try:
+                catalog = self._catalog(wanted, given)
+                state = self._state(wanted, done, catalog)
+            except NotApplicableError:
+                if wanted.get("if_possible"):
+                    break  # what comes after it builds on it
 
+                raise
+
+            catalogs += [] if catalog is None else [catalog]
             job = Job(
                 command=wanted["command"],
                 config=config,
                 catalog=catalog,
-                state=self._state(wanted, done, catalog),
+                state=state,
                 time_limit=case.time_limit,
                 turn=wanted.get("turn", 0),
                 after=wanted.get("after", 0.0),
@@ -139,6 +152,12 @@ class Bench:
 
         return found
 
+    def _catalog(self, wanted: Any, given: Given) -> dict[str, Any] | None:
+        if "catalog" not in wanted:
+            return None
+
+        return inputs.catalog_of(self.subject, given.discovered, wanted["catalog"])
+
     def _state(self, wanted: Any, done: Sequence[Transcript], catalog: Any) -> list[Any] | None:
         if "state" not in wanted:
             return None
@@ -150,6 +169,9 @@ class Bench:
         count = case.input.get("sampled_states")
         if not count or done[0].stop != "exit":
             return  # another rule tells that it did not come to its end
+
+        if done[0].exit_code != 0:
+            raise NotApplicableError(f"the `read` before it ended with exit code {done[0].exit_code}")
 
         states = [line.body for line in done[0].states]
         chosen = inputs.spread(len(states), max(count, len(states) // 10))
@@ -186,10 +208,19 @@ def _expected(case: Case, runs: Sequence[Transcript]) -> Iterator[Finding]:
 
         if expect:
             yield from expectations.judge(run, expect, case.time_limit)
-        else:
+        elif before is None or not case.input.get("each_run"):
             _check_ended([run])
 
         before = run
+
+
+def _parts(case: Case, given: Given) -> list[Given]:
+    """Return what a check is given, one after the other: all runs, or each by itself; nothing that broke off."""
+    if not case.input.get("each_run"):
+        return [given] if all(run.stop == "exit" for run in given.runs) else []
+
+    whole = [n for n, run in enumerate(given.runs) if run.stop == "exit" and (n == 0 or run.exit_code == 0)]
+    return [replace(given, runs=[given.runs[n]], configured=[given.configured[n]]) for n in whole]
 
 
 def _checked(check: Check, given: Given) -> list[Finding]:

@@ -94,6 +94,7 @@ def catalog_of(subject: Subject, discovered: Mapping[str, Any] | None, which: st
     else:
         raise NotApplicableError("discover gave no CATALOG")
 
+    configured = list({key_of(each["stream"]): each for each in configured}.values())  # each once
     wanted = ("full_refresh", "incremental") if which == "all" else (which,)
     modes = [next((mode for mode in wanted if mode in _modes(each)), None) for each in configured]
     chosen = [(each, mode) for each, mode in zip(configured, modes, strict=True) if mode is not None]
@@ -231,7 +232,8 @@ def future(state: Any, names: Collection[str], *, is_cursor: bool = False) -> An
         is_cursor: the value is that of a cursor.
     """
     if isinstance(state, dict):
-        return {name: future(value, names, is_cursor=name in names) for name, value in state.items()}
+        named = {*names, "cursor"} if names_cursor(state, names) else names
+        return {name: future(value, names, is_cursor=name in named) for name, value in state.items()}
 
     if isinstance(state, list):
         return [future(value, names, is_cursor=is_cursor) for value in state]
@@ -240,6 +242,13 @@ def future(state: Any, names: Collection[str], *, is_cursor: bool = False) -> An
         return state
 
     return state + _far(state) if isinstance(state, int | float) else _future_text(str(state))
+
+
+def names_cursor(state: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Tell whether a state names its cursor, as sources of databases do: `{"cursor_field": […], "cursor": …}`."""
+    field = state.get("cursor_field")
+    path = field if isinstance(field, list) else [field]
+    return "cursor" in state and bool(path) and path[-1] in names
 
 
 def _far(value: float) -> int:

@@ -43,9 +43,15 @@ class Line:
 
     @property
     def body(self) -> dict[str, Any]:
-        """What the message holds under its type."""
-        found: dict[str, Any] = (self.message or {}).get(_BODIES.get(self.type, ""), {})
-        return found
+        """What the message holds under its type, also where it is no message of the protocol; empty where nothing."""
+        message = self.message or {}
+        found = message.get(_BODIES.get(message.get("type", ""), ""))
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it is a TRACE ERROR, however incomplete: that is one, whatever else the line is."""
+        return (self.message or {}).get("type") == "TRACE" and self.body.get("type") == "ERROR"
 
 
 _BODIES = {
@@ -161,6 +167,10 @@ def _is_plain_log(log: Any) -> bool:
     )
 
 
+def _as_object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 @dataclass(kw_only=True)
 class Transcript:
     """One command of a connector, from its start to its end.
@@ -219,8 +229,8 @@ class Transcript:
 
     @property
     def errors(self) -> list[Line]:
-        """The TRACE ERROR lines."""
-        return [line for line in self.of("TRACE") if line.body.get("type") == "ERROR"]
+        """The TRACE ERROR lines, the incomplete ones too."""
+        return [line for line in self.lines if line.is_error]
 
     @property
     def statuses(self) -> dict[Key, list[Line]]:
@@ -240,18 +250,16 @@ class Transcript:
     @property
     def logs(self) -> list[dict[str, Any]]:
         """What was logged: the LOG messages, and each line that is no message as one of the level INFO."""
-        stray = ({"level": "INFO", "message": line.raw.decode(errors="replace")} for line in self.strays)
-        return [*(line.body for line in self.of("LOG")), *stray]
+        return [
+            line.body if line.type == "LOG" else {"level": "INFO", "message": line.raw.decode(errors="replace")}
+            for line in self.lines
+            if line.type == "LOG" or line.problem is not None
+        ]
 
     @property
     def trace_errors(self) -> list[dict[str, Any]]:
-        """What the TRACE ERROR messages say; an end by an error that told none counts as one."""
-        told = [line.body["error"] for line in self.errors if isinstance(line.body.get("error"), dict)]
-        if told or self.exit_code == 0:
-            return told
-
-        last = self.stderr[-1] if self.stderr else f"it ended with {self.exit_code}"
-        return [{"message": last, "failure_type": "system_error", "stack_trace": "\n".join(self.stderr)}]
+        """What the TRACE ERROR messages say."""
+        return [_as_object(line.body.get("error")) for line in self.errors]
 
     @property
     def catalog(self) -> dict[str, Any]:

@@ -333,6 +333,7 @@ SOURCES: list[tuple[str, str, Change]] = [
     ("RD9", "success for a stream that is unknown", _setting(unknown_streams="ignored")),
     ("RD10", "a line of a log on stdout", _read(step("noise", {"record": 5}))),
     ("RD10", "a state on stderr, and much behind it", _read(STATE_ON_STDERR, NOISE_ON_STDERR)),
+    ("RD10", "a line of a log behind a state", _read(step("noise", "end", when="with_state"))),
     ("RD11", "a count that is one too high", _setting(source_stats="wrong")),
     ("RD12", "no Parquet", _no_parquet),
     ("FR1", "emitted_at stands still", _setting(emitted_at=1_700_000_000_000)),

@@ -133,3 +133,18 @@ def test_a_source_whose_records_name_files_must_read_each_usual_kind() -> None:
     assert judged(read.files, rows[:-1], fields())[0].startswith("no record is from a file of the kind .doc or")
     with pytest.raises(NotApplicableError, match="name no files"):
         judged(read.files, ROWS, fields())
+
+
+@pytest.mark.parametrize(("value", "is_right"), [("2024-02-01", True), ("2024-02-01T10:00:00Z", False), ("1", False)])
+def test_a_date_is_no_time(value: str, is_right: bool) -> None:
+    found = judged(read.fits_schema, [{"at": value}], fields(at={"type": "string", "format": "date"}))
+    assert (found == []) is is_right
+
+
+def test_a_schema_that_is_none_is_told_of_by_another_rule() -> None:
+    assert judged(read.fits_schema, [{"id": 1}], {"type": "object", "properties": []}) == []
+
+
+def test_a_file_may_be_compressed() -> None:
+    rows: list[Json] = [{"_ab_source_file_url": f"x.{kind}"} for kind in ("csv.gz", "jsonl", "avro", "parquet", "md")]
+    assert judged(read.files, rows, fields()) == []

@@ -112,3 +112,26 @@ def test_only_streams_whose_cursor_can_be_set_ahead_must_give_nothing_behind_it(
     assert judged(incremental.future, first, read_of([], {"at": "2999-12-31"})) == []
     assert judged(incremental.future, first, read_of(["2024-01-01"], {"at": "2999-12-31"})) != []
     assert judged(incremental.future, read_of([1], {"page": "p3"}), read_of([1], {"page": "p3"})) == []
+
+
+@pytest.mark.parametrize("units", [1, 10**3, 10**6])
+def test_a_time_in_records_is_compared_with_one_that_a_state_has_as_a_number(units: int) -> None:
+    first = read_of(["2024-01-15T07:00:00Z"], {"at": str(1_705_302_000 * units)})
+    assert judged(incremental.state_covers, first) == []
+    behind_it = read_of(["2024-01-15T07:00:01Z"], {"at": 1_705_302_000 * units})
+    assert len(judged(incremental.state_covers, behind_it)) == 1
+
+
+@pytest.mark.parametrize(("value", "other"), [("2024-01-01", "5"), ("abc", "1705302000"), (5, "2024-01-01")])
+def test_what_is_no_time_is_not_compared_with_one(value: object, other: object) -> None:
+    assert behind(value, other, days=0) is behind(other, value, days=0) is None
+
+
+def test_a_state_may_name_its_cursor_as_sources_of_databases_do() -> None:
+    def state(cursor: object) -> dict[str, Any]:
+        return {"cursor_field": ["at"], "cursor": cursor, "stream_name": "users"}
+
+    assert judged(incremental.state_covers, read_of([100, 129], state("129"))) == []
+    assert len(judged(incremental.state_covers, read_of([100, 129], state("109")))) == 1
+    assert future(state("109"), {"at"})["cursor"] > "1000000000"
+    assert future(state("109"), {"other"}) == state("109")

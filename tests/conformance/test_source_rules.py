@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from mini import SOURCE_MINI, Run, runs, source_config, step, stream
 
 from airbyte_exec.conformance import Report, run, subject_of
-from airbyte_exec.conformance.inputs import spread
+from airbyte_exec.conformance.checks.values import text_of
+from airbyte_exec.conformance.inputs import catalog_of, spread
 
 RECORD = {"stream": "users", "data": {"id": 1}, "emitted_at": 1}
 
@@ -239,3 +241,49 @@ def test_a_config_that_is_given_is_tried_also_where_it_is_empty(
     report = report_of_spec(tmp_path, monkeypatch, REQUIRED, "SP2,CK1", config={})
     assert found(report)["SP2"] == ["the given config does not fit: the config breaks 'required'"] * 2
     assert [result.status for result in report.results if result.case.code == "CK1"] == ["fail"]
+
+
+def test_states_and_lines_are_looked_at_in_incremental_reads_too() -> None:
+    noise = [step("noise", "end", when="with_state")]
+    assert list(found(report_of("RD1,RD2,RD7,RD8,RD10,RD11", script={"read": noise}))) == ["RD10"]
+
+
+def test_a_full_refresh_alone_is_judged_where_no_stream_is_incremental() -> None:
+    report = report_of("RD2,RD10,RD11", streams=[stream(records=5, sync_modes=["full_refresh"], cursor=None)])
+    assert [len(result.runs) for result in report.results] == [1, 1, 1]
+    assert {result.status for result in report.results} == {"pass"}
+
+
+def test_each_stream_has_a_state_of_its_own(tmp_path: Path) -> None:
+    program = tmp_path / "source-own"
+    states = [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "a"}, "stream_state": {}}}] * 2
+    lines = [json.dumps({"type": "STATE", "state": {**state, "sourceStats": {"recordCount": 0.0}}}) for state in states]
+    program.write_text(f"#!/bin/sh\n[ $1 != read ] || printf '%s\\n' {' '.join(map(shlex.quote, lines))}\n")
+    program.chmod(0o755)
+    streams = [{"stream": {"name": name, "json_schema": {}}, "sync_mode": "full_refresh"} for name in ("a", "b")]
+    report = run(subject_of(f"path:{program}", catalog={"streams": streams}), rules="RD8")
+    assert found(report) == {"RD8": ["1 of 2 streams have no state: b"]}
+
+
+def test_where_a_first_read_fails_nothing_is_read_from_its_states() -> None:
+    (result,) = report_of("IN4", script={"read": [step("exit", "end", code=1)]}).results
+    assert (result.status, result.reason) == ("skip", "the `read` before it ended with exit code 1")
+
+
+def test_a_stream_that_is_there_twice_is_configured_once() -> None:
+    users = {"name": "users", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
+    others = [{"name": "others", **{key: users[key] for key in ("json_schema", "supported_sync_modes")}}]
+    subject = subject_of(f"path:{SOURCE_MINI}")
+    made = catalog_of(subject, {"streams": [users, *others, users]}, "all")
+    assert [each["stream"]["name"] for each in made["streams"]] == ["users", "others"]
+
+
+@pytest.mark.parametrize("missing", ["message", "error", "emitted_at"])
+def test_a_trace_error_counts_however_incomplete_it_is(missing: str) -> None:
+    told = found(report_of("RD1", script={"read": [step("trace_error", "end", without=[missing])]}))
+    assert told == {"RD1": ["exactly 0 TRACE of type ERROR expected, 1 came"]}
+
+
+def test_fields_within_others_may_change_from_read_to_read_where_they_are_named() -> None:
+    given = {"a": {"t": 1, "u": 2}, "b": [{"t": 1}], "t": 3}
+    assert text_of(given, frozenset({"a.t", "b.t"})) == '{"a": {"u": 2}, "b": [{}], "t": 3}'

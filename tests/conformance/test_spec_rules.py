@@ -192,3 +192,40 @@ def test_what_a_stream_lost_is_seen_in_branches_whose_order_says_nothing() -> No
     assert list(lost(nested, fields(x={"type": "array", "items": {"type": "integer"}}))) == [
         "x.items: its type was string and is integer"
     ]
+
+
+@pytest.mark.parametrize("pattern", ["^[a-z0-9-]+$", r"^\S+$", "^[0-9]+$", ".*"])
+def test_a_pattern_of_names_is_none_of_dates(pattern: str) -> None:
+    assert judged(spec.date_patterns, fields(x={"type": "string", "pattern": pattern})) == []
+
+
+@pytest.mark.parametrize("rest", ["", "T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", r"T\d\d:\d\d:\d\d", r"T\d\d:\d\d:\d\d\.\d{3}Z"])
+def test_a_pattern_of_dates_needs_a_format(rest: str) -> None:
+    (message,) = judged(
+        spec.date_patterns, fields(x={"type": "string", "pattern": f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{rest}$"})
+    )
+    assert message == "x: a pattern of dates without a format"
+
+
+@pytest.mark.parametrize("values", [[1, 1.0], ["a", "b", "a"], [None, None]])
+def test_a_value_twice_in_an_enum_is_found_however_it_is_written(values: list[object]) -> None:
+    assert len(judged(spec.enum_unique, fields(x={"enum": values}))) == 1
+
+
+def test_values_that_only_python_takes_for_equal_are_two() -> None:
+    assert judged(spec.enum_unique, fields(x={"enum": [1, True, 0, False]})) == []
+    known = {"kind": {"const": 1, "default": True}}
+    assert len(judged(spec.one_of, {"type": "object", "oneOf": [fields(**known), fields(kind={"const": 2})]})) == 1
+
+
+def test_a_type_of_null_alone_is_none() -> None:
+    assert len(judged(spec.type_list, fields(x={"type": ["null"]}))) == 1
+    assert judged(spec.type_list, fields(x={"type": ["string"]}, y={"type": ["string", "null"]})) == []
+
+
+def test_nothing_but_texts_and_numbers_is_marked_wherever_it_stands() -> None:
+    marked: dict[str, Any] = {"type": "object", "airbyte_secret": True, "properties": {"a": {"type": "string"}}}
+    assert len(judged(spec.secrets, marked)) == 1
+    assert len(judged(spec.secrets, fields(x={"type": "object", "oneOf": [marked]}))) == 1
+    assert len(judged(spec.secrets, fields(x={"type": "array", "items": marked}))) == 1
+    assert judged(spec.secrets, fields(x={"type": "array", "items": {"type": "string", "airbyte_secret": True}})) == []

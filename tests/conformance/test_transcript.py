@@ -22,7 +22,7 @@ def test_what_is_no_message_is_a_log_of_the_level_info() -> None:
     run = transcript(
         b"plain text", b'{"type":"LOG","log":{"level":"WARN","message":"m"}}', b'{"type":"RECORD"}', b"\xff"
     )
-    assert [log["level"] for log in run.logs] == ["WARN", "INFO", "INFO", "INFO"]
+    assert [log["level"] for log in run.logs] == ["INFO", "WARN", "INFO", "INFO"]
     assert [line.number for line in run.strays] == [1, 3, 4]
 
 
@@ -31,13 +31,6 @@ def test_a_number_of_any_length_is_a_number() -> None:
     run = transcript(raw)
     assert run.strays == []
     assert [type(line.body["data"]["n"]) for line in run.records] == [int]
-
-
-def test_an_end_by_an_error_that_told_none_is_a_trace_error() -> None:
-    run = transcript(exit_code=1, stderr=("Traceback …", "KeyError: 'x'"))
-    (error,) = run.trace_errors
-    assert error["message"] == "KeyError: 'x'"
-    assert transcript().trace_errors == []
 
 
 @pytest.mark.parametrize("lines", [(), (CATALOG, CATALOG)])

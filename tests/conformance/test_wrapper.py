@@ -34,9 +34,10 @@ def program(folder: Path, text: str) -> conformance.Subject:
 
 def test_lines_that_are_no_messages_are_logs_and_a_crash_is_an_error(tmp_path: Path) -> None:
     run = conformance.call(program(tmp_path, CRASHING), "check")
-    assert [log["level"] for log in run.logs] == ["WARN", "INFO", "INFO"]
-    assert {"level": "INFO", "message": "loading"} in run.logs
+    assert [log["level"] for log in run.logs] == ["INFO", "INFO", "WARN"], "in the order in which they came"
+    assert run.logs[0] == {"level": "INFO", "message": "loading"}
     (error,) = run.trace_errors
+    assert [line.body["error"] for line in run.errors] == [line.body["error"] for line in run.of("TRACE")] == [error]
     assert error["message"] == "KeyError: 'no such thing'"
     assert "Traceback" in error["stack_trace"]
     assert run.exit_code == 1
@@ -44,8 +45,26 @@ def test_lines_that_are_no_messages_are_logs_and_a_crash_is_an_error(tmp_path: P
 
 def test_a_secret_of_the_config_is_not_in_what_a_test_shows(tmp_path: Path) -> None:
     run = conformance.call(program(tmp_path, CRASHING), "check")
-    assert "the key is" in run.logs[0]["message"]
+    assert "the key is" in run.logs[-1]["message"]
     assert "s3cr3t" not in repr(run)
+
+
+def test_an_error_that_told_none_says_how_it_came_to_its_end(tmp_path: Path) -> None:
+    silent = program(tmp_path, f"#!{sys.executable}\nraise SystemExit(3)\n")
+    assert [error["message"] for error in conformance.call(silent, "check").trace_errors] == [
+        "it ended with exit code 3"
+    ]
+    hangs = program(tmp_path, f"#!{sys.executable}\nimport sys, time\nif 'check' in sys.argv: time.sleep(60)\n")
+    stopped = conformance.call(hangs, "check", time_limit=0.5)
+    assert [error["message"] for error in stopped.trace_errors] == ["it was stopped (timeout)"]
+
+
+@pytest.mark.parametrize("error", ["{}", '{"stack_trace":"x"}'])
+def test_an_error_that_lacks_its_message_is_an_error(error: str, tmp_path: Path) -> None:
+    line = f'{{"type":"TRACE","trace":{{"type":"ERROR","emitted_at":1.0,"error":{error}}}}}'
+    run = conformance.call(program(tmp_path, f"#!{sys.executable}\nprint('{line}')\n"), "check")
+    assert len(run.trace_errors) == 1
+    assert run.exit_code == 0
 
 
 @pytest.mark.parametrize("count", [0, 2])

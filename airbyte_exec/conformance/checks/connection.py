@@ -9,7 +9,7 @@ from airbyte_exec.conformance.checks import Given, named
 from airbyte_exec.conformance.results import Finding
 
 _STACK_TRACE = re.compile(
-    r"Traceback \(most recent call last\)"  # Python
+    r"Traceback \(most recent call last\)|^[ \t]*File \"[^\"\n]{1,300}\", line \d+, in "  # Python
     r"|^[ \t]+at [^\s(]{1,300}\([^()\n]{0,300}\)"  # Java, Kotlin, C#
     r"|^[ \t]+at [^\n]{1,300}:\d+:\d+\)?[ \t\r]*$"  # JavaScript
     r"|^goroutine \d+ \["  # Go
@@ -24,7 +24,7 @@ _STACK_TRACE = re.compile(
 def fault(given: Given) -> Iterable[Finding]:
     """CK3: a fault is told by one TRACE ERROR with a message."""
     for line in given.run.errors:
-        if not (line.body.get("error") or {}).get("message"):
+        if not str((line.body.get("error") or {}).get("message") or "").strip():
             yield Finding(message="the TRACE ERROR has no message", lines=(line,), run=given.run)
 
 

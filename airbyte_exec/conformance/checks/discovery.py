@@ -9,7 +9,7 @@ from typing import Any
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
 from airbyte_exec.conformance.checks.compatibility import lost
 from airbyte_exec.conformance.checks.judging import schema_problem
-from airbyte_exec.conformance.checks.schemas import Schema, has_path, keywords, types_of, walk
+from airbyte_exec.conformance.checks.schemas import at_fields, has_path, keywords, types_of, walk
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import key_of
 
@@ -77,16 +77,8 @@ def key_paths(given: Given) -> Iterable[Finding]:
         for path in stream.get("source_defined_primary_key") or []:
             if not has_path(schema, path):
                 yield _at(given, f"{stream_name(key)}: its key {'.'.join(path)} is not in its json_schema")
-            elif types_of(_inner(schema, path)) & {"object", "array"}:
+            elif any(types_of(each) & {"object", "array"} for each in at_fields(schema, path)):
                 yield _at(given, f"{stream_name(key)}: its key {'.'.join(path)} is an object or an array")
-
-
-def _inner(schema: Schema, path: list[str]) -> Any:
-    found: Any = schema
-    for part in path:
-        found = (found.get("properties") or {}).get(part, {})
-
-    return found
 
 
 @named("discovery.sync-modes")

@@ -10,7 +10,7 @@ from typing import Any
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
 from airbyte_exec.conformance.checks.values import at_path, behind, highest, lowest, text_of
 from airbyte_exec.conformance.expectations import stopped
-from airbyte_exec.conformance.inputs import merged, set_ahead
+from airbyte_exec.conformance.inputs import merged, names_cursor, set_ahead
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Key, Line, Transcript, key_of
 
@@ -112,7 +112,8 @@ def goes_on(given: Given) -> Iterable[Finding]:
 def _reached(state: Any, path: list[str]) -> list[Any]:
     """Return the values of a stream's cursor in its state: one, or one for each partition of the stream.
 
-    The low-code CDK writes a partition as `{"partition": …, "cursor": {<field>: <value>}}`.
+    The low-code CDK writes a partition as `{"partition": …, "cursor": {<field>: <value>}}`, sources of databases a
+    stream as `{"cursor_field": [<field>], "cursor": <value>}`.
     """
     return list(_values(state, path[-1])) if path else []
 
@@ -120,6 +121,9 @@ def _reached(state: Any, path: list[str]) -> list[Any]:
 def _values(state: Any, name: str) -> Iterator[Any]:
     """Yield the values of a field, wherever it is in a state that is not about another stream."""
     if isinstance(state, Mapping):
+        if names_cursor(state, {name}) and isinstance(state["cursor"], str | int | float):
+            yield state["cursor"]
+
         for key, value in state.items():
             if key == name and value is not None and not isinstance(value, Mapping | list):
                 yield value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,10 +107,21 @@ def paths_in(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
 
 
 def has_path(schema: Schema, path: list[str]) -> bool:
-    """Whether a path of properties leads somewhere, through the branches of a oneOf too."""
-    if not path:
-        return True
+    """Whether a path of properties leads somewhere, through the branches of a oneOf or an anyOf too."""
+    return any(True for _ in at_fields(schema, path))
 
-    inner = (schema.get("properties") or {}).get(path[0])
-    branches = [branch for branch in schema.get("oneOf") or () if isinstance(branch, Mapping)]
-    return (inner is not None and has_path(inner, path[1:])) or any(has_path(branch, path) for branch in branches)
+
+def at_fields(schema: Any, path: Sequence[str]) -> Iterator[Schema]:
+    """Yield what a schema and its branches say of a field within."""
+    if not isinstance(schema, Mapping):
+        return
+
+    if not path:
+        yield schema
+        yield from (inner for branch in branches_of(schema) for inner in at_fields(branch, path))
+        return
+
+    for each in (schema, *branches_of(schema)):
+        properties = each.get("properties")
+        if isinstance(properties, Mapping):
+            yield from at_fields(properties.get(path[0]), path[1:])

@@ -8,12 +8,13 @@ from typing import Any
 
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named
 from airbyte_exec.conformance.checks.compatibility import breaks
+from airbyte_exec.conformance.checks.date_patterns import is_date_pattern
 from airbyte_exec.conformance.checks.drawn import DATE_FORMATS, outgrown
-from airbyte_exec.conformance.checks.judging import Endless, Judge, python_pattern, schema_problem
+from airbyte_exec.conformance.checks.judging import Endless, Judge, schema_problem
 from airbyte_exec.conformance.checks.schemas import Node, has_path, keywords, types_of, walk
 from airbyte_exec.conformance.checks.secret_names import is_secret_name
+from airbyte_exec.conformance.checks.values import text_of
 from airbyte_exec.conformance.results import Finding
-from airbyte_exec.secrets.patterns import EndlessPatternError, is_found
 
 KEYWORDS = frozenset(
     {
@@ -73,7 +74,7 @@ def stored(given: Given) -> Iterable[Finding]:
     """SP3: what is said is what is kept in the repository."""
     said, kept = given.the_spec(), given.subject.stored_spec or {}
     for name in sorted({*said, *kept}):
-        if said.get(name) != kept.get(name):
+        if text_of(said.get(name)) != text_of(kept.get(name)):
             yield _at(given, f"{name} is not what the stored spec says")
 
 
@@ -81,7 +82,7 @@ def stored(given: Given) -> Iterable[Finding]:
 def enum_unique(given: Given) -> Iterable[Finding]:
     """SP4: no value twice in an enum."""
     for node in _nodes(given):
-        values = [json.dumps(value, sort_keys=True) for value in node.schema.get("enum") or ()]
+        values = [text_of(value) for value in node.schema.get("enum") or ()]
         if twice := sorted({value for value in values if values.count(value) > 1}):
             yield _at(given, f"{node.where}: twice in its enum: {', '.join(twice)}")
 
@@ -109,8 +110,9 @@ def one_of(given: Given) -> Iterable[Finding]:
 
         for branch in branches:
             about = branch["properties"][constants[0]]
-            others = [about.get("default", about["const"]), *about.get("enum", [about["const"]])]
-            if any(value != about["const"] for value in others):
+            const = text_of(about["const"])
+            choices = about.get("enum", [about["const"]])
+            if text_of(about.get("default", about["const"])) != const or [*map(text_of, choices)] != [const]:
                 yield _at(given, f"{node.where}: default and enum of {constants[0]!r} must be its const")
 
 
@@ -124,7 +126,7 @@ def secrets(given: Given) -> Iterable[Finding]:
         if is_secret_name(node.name) and is_text and "const" not in node.schema and not marked:
             yield _at(given, f"{node.where} is a secret by its name, and has no airbyte_secret: true")
 
-        if marked and kinds and not is_text and node.role == "property":
+        if marked and kinds and not is_text:
             yield _at(given, f"{node.where} is {'/'.join(sorted(kinds))}, which no airbyte_secret can hide")
 
 
@@ -134,7 +136,7 @@ def type_list(given: Given) -> Iterable[Finding]:
     for node in _nodes(given):
         kind = node.schema.get("type")
         if isinstance(kind, list) and not (
-            len(kind) == 1 or (len(kind) == 2 and kind[1] == "null" and kind[0] != "null")
+            kind[:1] != ["null"] and (len(kind) == 1 or (len(kind) == 2 and kind[1] == "null"))
         ):
             yield _at(given, f"{node.where}: its type is {kind}; a form knows one type, or one type and then null")
 
@@ -177,18 +179,8 @@ def date_patterns(given: Given) -> Iterable[Finding]:
         kind, pattern = node.schema.get("format"), node.schema.get("pattern")
         if kind in DATE_FORMATS and not pattern:
             yield _at(given, f"{node.where}: the format {kind} without a pattern")
-        elif isinstance(pattern, str) and kind is None and _is_date_pattern(pattern):
+        elif isinstance(pattern, str) and kind is None and is_date_pattern(pattern):
             yield _at(given, f"{node.where}: a pattern of dates without a format")
-
-
-def _is_date_pattern(pattern: str) -> bool:
-    known = python_pattern(pattern)
-    try:
-        whole = rf"\A(?:{known})\Z"
-        matches_more = known is None or is_found(whole, "x y")
-        return not matches_more and any(is_found(whole, text) for text in DATE_FORMATS.values())
-    except EndlessPatternError:
-        return False
 
 
 @named("spec.order")

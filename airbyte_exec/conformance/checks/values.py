@@ -12,6 +12,7 @@ from airbyte_exec.conformance.checks.judging import Judge
 
 _DAY = 86_400.0
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_DATE = re.compile(r"\d{4,}-\d\d-\d\d( BC)?", re.ASCII)
 _SCALES = ((1e17, 10**9), (1e14, 10**6), (1e11, 10**3), (1e8, 1))  # 1e8 seconds since 1970 were over in 1973
 
 
@@ -53,7 +54,7 @@ def _is_date_time(value: Any) -> bool:
 
 
 def _is_date(value: Any) -> bool:
-    return not isinstance(value, str) or moment(value) is not None
+    return not isinstance(value, str) or (_DATE.fullmatch(value) is not None and moment(value) is not None)
 
 
 def moment(text: str) -> float | None:
@@ -84,17 +85,28 @@ def behind(value: Any, other: Any, *, days: float) -> bool | None:
     """Whether a cursor's value lies before another by more than so many days; None where that cannot be told.
 
     A number counts as a time if it is large enough for one, in seconds, milliseconds, microseconds or nanoseconds since
-    1970; for any other number, and for a text that is neither a time nor a number, days mean nothing.
+    1970; for any other number, and for a text that is neither a time nor a number, days mean nothing. A number that is
+    a time can be compared with a text that is one.
     """
     first, second = number(value), number(other)
     if first is not None and second is not None:
         return first < second - int(days * _DAY) * seconds_of(second)
 
-    if not isinstance(value, str) or not isinstance(other, str):
-        return None
+    early, late = _time(value, first), _time(other, second)
+    if early is not None and late is not None:
+        return early < late - days * _DAY
 
-    early, late = moment(value), moment(other)
-    return value < other if early is None or late is None else early < late - days * _DAY
+    is_text = isinstance(value, str) and isinstance(other, str) and first is second is None
+    return value < other if is_text else None
+
+
+def _time(value: Any, as_number: float | None) -> float | None:
+    """Return a cursor's value in seconds since 1970, None where it is no time."""
+    if as_number is None:
+        return moment(value) if isinstance(value, str) else None
+
+    units = seconds_of(as_number)
+    return as_number / units if units else None
 
 
 def highest(values: Iterable[Any]) -> Any:
@@ -120,8 +132,20 @@ def _farthest(values: Iterable[Any], is_farther: Callable[[Any, Any], bool | Non
 
 
 def text_of(value: Any, ignored: frozenset[str] = frozenset()) -> str:
-    """Return a record as text by which equal ones are equal, without some of its fields."""
-    kept = (
-        {name: inner for name, inner in value.items() if name not in ignored} if isinstance(value, Mapping) else value
-    )
-    return json.dumps(kept, sort_keys=True)
+    """Return a JSON value as text by which equal ones are equal: 25 and 25.0 are one number, 1 and true are not one.
+
+    Parameters:
+        ignored: fields that do not count; with dots in them, those within others.
+    """
+    return json.dumps(_plain(value, ignored), sort_keys=True)
+
+
+def _plain(value: Any, ignored: frozenset[str], path: str = "") -> Any:
+    if isinstance(value, Mapping):
+        inner = {name: f"{path}.{name}" if path else str(name) for name in value}
+        return {name: _plain(value[name], ignored, inner[name]) for name in value if inner[name] not in ignored}
+
+    if isinstance(value, list):
+        return [_plain(each, ignored, path) for each in value]
+
+    return int(value) if isinstance(value, float) and value.is_integer() else value
