@@ -144,12 +144,21 @@ class RuleSuite(pytest.Collector):
         }
         words["previous"] = _divided(words["previous"] or "")
         subject = subject_given(
-            self.name, words, read=_documents.read_object, read_bytes=_documents.read_bytes, ask=_portal.run
+            self.name,
+            words,
+            read=lambda text, option: _documents.read_object(text, _own(option)),
+            read_bytes=lambda text, option: _documents.read_bytes(text, _own(option)),
+            ask=_portal.run,
         )
         chosen = [item.name for item in self.session.items if item.parent is self]  # without what -k leaves out
         report = run(subject, rules=",".join(chosen))
         report.against(documents.read_baseline(self._given("baseline")))
         return report
+
+
+def _own(option: str) -> str:
+    """Return an option of the command line as it is called here."""
+    return option.replace("--", "--airbyte-", 1)
 
 
 def _divided(text: str) -> list[str]:

@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
         "--airbyte-rules=spec.answer",
     )
     assert done.returncode == 1
-    assert "--config: nowhere.json cannot be read: No such file" in done.stdout
+    assert "--airbyte-config: nowhere.json cannot be read: No such file" in done.stdout
 
 
 def test_yaml_is_read_by_the_rules_of_the_command_line(tmp_path: Path) -> None:
