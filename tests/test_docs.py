@@ -80,6 +80,8 @@ def run_page(page: Path, folder: Path, note: str = "") -> None:
 def run(command: list[str], folder: Path, timeout: float = RUN_TIMEOUT) -> str:
     if not (folder / "examples").exists():
         (folder / "examples").symlink_to(ROOT / "examples")
+        (folder / "source-mine").symlink_to(ROOT / "examples" / "source-orders")  # what a page calls the reader's own
+        (folder / "config.json").write_text('{"orders": 100}', encoding="utf-8")
 
     # The commands of this environment, as in an activated venv. Nothing is kept outside of the folder but what is
     # installed from PyPI, which is the same for all pages.
