@@ -188,6 +188,9 @@ class RuleItem(pytest.Item):
         if result.status == "skip":
             pytest.skip(result.reason or "")
 
+        if result.status == "error":
+            raise RuleNotTried(result.reason)
+
         if self.name in (self.parent._report.stale if self.parent._report else ()):
             raise RuleBroken("the baseline names this rule, and it is kept")
 

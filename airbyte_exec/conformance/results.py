@@ -11,7 +11,7 @@ from airbyte_exec.conformance.cases import Case
 from airbyte_exec.conformance.transcript import Line, Transcript
 from airbyte_exec.secrets.masking import Masker
 
-Status = Literal["pass", "fail", "warn", "info", "skip", "known"]
+Status = Literal["pass", "fail", "warn", "info", "skip", "known", "error"]
 STATUS_OF: dict[str, Status] = {"error": "fail", "warning": "warn", "info": "info"}
 _LINE_SHOWN = 600  # characters of a line in the evidence
 
@@ -37,12 +37,12 @@ class Result:
 
     Parameters:
         case: the case.
-        status: `fail`, `warn` or `info` by the severity of the case; `known` for a failure of the baseline.
+        status: `fail`, `warn` or `info` by the severity of the case; `known` for a failure of the baseline; `error`
+            where the suite itself could not run it.
         findings: what was found.
-        reason: why it was skipped.
+        reason: why it was skipped, or could not be run.
         runs: the commands that it is about.
         seconds: how long it took.
-        is_untried: it was skipped because the suite itself could not run it.
     """
 
     case: Case
@@ -51,7 +51,6 @@ class Result:
     reason: str | None = None
     runs: Sequence[Transcript] = ()
     seconds: float = 0.0
-    is_untried: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it; `protocol/schema/conformance_report.json` describes it."""
@@ -96,7 +95,7 @@ def judged(case: Case, findings: Sequence[Finding], runs: Sequence[Transcript], 
 
 def untried(case: Case, reason: str) -> Result:
     """Return the result of a case that the suite could not run: nobody knows whether its rule is kept."""
-    return Result(case=case, status="skip", reason=f"the suite could not run it: {reason}", is_untried=True)
+    return Result(case=case, status="error", reason=f"the suite could not run it: {reason}")
 
 
 def masked(result: Result, masker: Masker) -> Result:
@@ -135,7 +134,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 where all rules are kept; 1 where one is broken or could not be tried, or the baseline is stale."""
-        return 1 if self.broken or self.stale or any(result.is_untried for result in self.results) else 0
+        return 1 if self.broken or self.stale or any(result.status == "error" for result in self.results) else 0
 
     def against(self, baseline: Iterable[str]) -> None:
         """Let the failures of a baseline pass; an entry that does not fail any more is stale.
@@ -144,7 +143,7 @@ class Report:
             baseline: ids of rules.
         """
         known = set(baseline)
-        ran = {result.case.id: result for result in self.results if result.status != "skip"}
+        ran = {result.case.id: result for result in self.results if result.status not in ("skip", "error")}
         for result in self.results:
             if result.case.id in known and result.findings:
                 result.status = "known"

@@ -105,7 +105,7 @@ def test_what_the_suite_cannot_run_is_no_breach_of_the_connector(given: dict[str
     report = run(subject_of(f"path:{SOURCE_MINI}", **given), rules="RD1,SP1")
     assert [(result.status, result.reason) for result in report.results] == [
         ("pass", None),
-        ("skip", f"the suite could not run it: {reason}"),
+        ("error", f"the suite could not run it: {reason}"),
     ]
     assert report.exit_code == 1, "nobody knows whether the rule is kept"
 
@@ -116,6 +116,6 @@ def test_a_place_of_ours_that_cannot_be_written_to_is_no_breach_of_the_connector
     (tmp_path / "file").touch()
     monkeypatch.setenv("AIRBYTE_LOGGING_ROOT", str(tmp_path / "file" / "logs"))
     report = run(subject_of(f"path:{SOURCE_MINI}", config=source_config()), rules="SP1,CK1,RD1,IN4")
-    assert {result.status for result in report.results} == {"skip"}
+    assert {result.status for result in report.results} == {"error"}
     assert all("cannot be written" in (result.reason or "") for result in report.results)
     assert report.exit_code == 1

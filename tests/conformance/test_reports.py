@@ -14,7 +14,8 @@ from mini import SOURCE_MINI, source_config, step, stream
 
 from airbyte_exec.cli import conformance as conformance_command
 from airbyte_exec.cli import main
-from airbyte_exec.conformance import Report, reports, run, subject_of
+from airbyte_exec.conformance import Report, load_cases, reports, run, subject_of
+from airbyte_exec.conformance.results import untried
 from airbyte_exec.protocol import resources
 
 NASTY = 'DEBUG <script>alert("x")</script> ]]> \x1b[31m \x00 %0A ::error::'
@@ -228,3 +229,15 @@ def test_reports_are_written_beside_what_is_printed(tmp_path: Path) -> None:
     assert main(arguments(tmp_path, "--rules", "SP1", "--report", f"html={page}", "--report", f"junit={xml}")) == 0
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert ET.parse(xml).getroot().tag == "testsuites"
+
+
+def test_what_could_not_be_run_is_an_error_in_every_report() -> None:
+    case = next(case for case in load_cases() if case.code == "SP1")
+    stuck = Report(connector="source-x", results=[untried(case, "the disk is full")])
+    assert stuck.exit_code == 1
+    assert "1 error" in reports.render(stuck, "table")
+    assert json.loads(reports.render(stuck, "json"))["results"][0]["status"] == "error"
+    (error,) = ET.fromstring(reports.render(stuck, "junit")).iter("error")
+    assert "the disk is full" in error.get("message", "")
+    assert reports.render(stuck, "github").startswith("::error title=spec.answer")
+    assert 'class="rule error"' in reports.render(stuck, "html")

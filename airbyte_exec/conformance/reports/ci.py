@@ -12,7 +12,7 @@ from airbyte_exec.conformance.rules import explained
 from airbyte_exec.logs import visible
 
 _LEVELS = {"fail": "error", "warn": "warning", "info": "note"}
-_COMMANDS = {"fail": "error", "warn": "warning", "info": "notice"}
+_COMMANDS = {"fail": "error", "error": "error", "warn": "warning", "info": "notice"}
 
 
 def sarif(report: Report) -> str:

@@ -26,7 +26,7 @@ def render(report: Report) -> str:
             tests=str(len(results)),
             failures=str(sum(result.status == "fail" for result in results)),
             skipped=str(sum(result.status == "skip" for result in results)),
-            errors="0",
+            errors=str(sum(result.status == "error" for result in results)),
             time=f"{sum(result.seconds for result in results):.3f}",
         )
         for result in results:
@@ -52,6 +52,8 @@ def _case(suite: ET.Element, report: Report, result: Result) -> None:
     )
     if result.status == "skip":
         ET.SubElement(case, "skipped", message=_text(result.reason or ""))
+    elif result.status == "error":
+        ET.SubElement(case, "error", message=_text(result.reason or ""))
     elif result.status == "fail":
         message = result.findings[0].message if result.findings else result.case.title
         ET.SubElement(case, "failure", message=_text(message), type=result.case.code).text = _text(evidence(result))
@@ -71,6 +73,7 @@ def _stale(root: ET.Element, report: Report) -> None:
 def evidence(result: Result) -> str:
     """Return the evidence of a result as plain text."""
     lines = [f"{result.case.code}: {result.case.title}", f"{result.case.why} See: {result.case.explain}"]
+    lines += [result.reason] if result.reason else []
     for finding in result.findings:
         lines.append(f"- {finding.message}")
         lines += [f"    {line.number}: {shown(line)}" for line in finding.lines]

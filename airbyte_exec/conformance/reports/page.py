@@ -11,17 +11,17 @@ from airbyte_exec.conformance.transcript import Transcript
 
 _TIMELINE = 400  # messages of a run that are drawn
 _GIVEN = 20_000  # characters of a file that a command was given
-_ORDER = ("fail", "warn", "info", "known", "pass", "skip")
+_ORDER = ("fail", "error", "warn", "info", "known", "pass", "skip")
 _STYLE = """
 :root{color-scheme:light dark;--fail:#c62828;--warn:#b26a00;--pass:#2e7d32;--skip:#757575;
 --info:#1565c0;--known:#6a1b9a}
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .5rem;border-bottom:1px solid #8884}
 .rule{padding:.25rem .5rem;border-left:4px solid transparent}
-.rule.fail{border-color:var(--fail)}.rule.warn{border-color:var(--warn)}.rule.info{border-color:var(--info)}
+.rule.fail,.rule.error{border-color:var(--fail)}.rule.warn{border-color:var(--warn)}.rule.info{border-color:var(--info)}
 .rule.known{border-color:var(--known)}
 .mark{display:inline-block;width:3.5rem;font-weight:600}
-.mark.fail{color:var(--fail)}.mark.pass{color:var(--pass)}.mark.warn{color:var(--warn)}.mark.skip{color:var(--skip)}
+.mark.fail,.mark.error{color:var(--fail)}.mark.pass{color:var(--pass)}.mark.warn{color:var(--warn)}.mark.skip{color:var(--skip)}
 .mark.info{color:var(--info)}.mark.known{color:var(--known)}
 .id{font-family:ui-monospace,monospace}.code,.why,.reason{color:#888}
 pre{background:#8881;padding:.5rem;overflow-x:auto;white-space:pre-wrap;word-break:break-all;

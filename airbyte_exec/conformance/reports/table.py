@@ -9,7 +9,7 @@ from airbyte_exec.logs import visible
 
 _FINDINGS = 5
 _WIDTH = 160
-_ORDER = ("pass", "fail", "warn", "info", "known", "skip")
+_ORDER = ("pass", "fail", "warn", "info", "known", "skip", "error")
 
 
 def render(report: Report) -> str:
