@@ -94,7 +94,9 @@ def catalog_of(subject: Subject, discovered: Mapping[str, Any] | None, which: st
     else:
         raise NotApplicableError("discover gave no CATALOG")
 
-    configured = list({key_of(each["stream"]): each for each in configured}.values())  # each once
+    # Each once, the first one: a source whose catalog has a stream twice is not blamed for reading it twice.
+    configured = list({key_of(each["stream"]): each for each in reversed(configured)}.values())
+    configured.reverse()
     wanted = ("full_refresh", "incremental") if which == "all" else (which,)
     modes = [next((mode for mode in wanted if mode in _modes(each)), None) for each in configured]
     chosen = [(each, mode) for each, mode in zip(configured, modes, strict=True) if mode is not None]

@@ -9,7 +9,7 @@ from airbyte_exec.conformance.checks import Given, named
 from airbyte_exec.conformance.results import Finding
 
 _STACK_TRACE = re.compile(
-    r"Traceback \(most recent call last\)|^[ \t]*File \"[^\"\n]{1,300}\", line \d+, in "  # Python
+    r"Traceback \(most recent call last\)|File \"[^\"\n]{1,300}\", line \d+, in "  # Python
     r"|^[ \t]+at [^\s(]{1,300}\([^()\n]{0,300}\)"  # Java, Kotlin, C#
     r"|^[ \t]+at [^\n]{1,300}:\d+:\d+\)?[ \t\r]*$"  # JavaScript
     r"|^goroutine \d+ \["  # Go

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -11,7 +10,7 @@ from typing import Any
 from airbyte_exec.conformance.checks import Given, NotApplicableError, named, stream_name
 from airbyte_exec.conformance.checks.judging import Endless, Judge, schema_problem
 from airbyte_exec.conformance.checks.schemas import branches_of, paths_in
-from airbyte_exec.conformance.checks.values import at_path, judge_of, paths_of
+from airbyte_exec.conformance.checks.values import at_path, judge_of, paths_of, text_of
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Key, Line, key_of
 
@@ -193,7 +192,7 @@ def expected_records(given: Given) -> Iterable[Finding]:
 
 
 def _keys(rows: Iterable[Mapping[str, Any]], paths: Sequence[Sequence[str]]) -> list[str]:
-    return [json.dumps([at_path(row, path) for path in paths]) for row in rows]
+    return [text_of([at_path(row, path) for path in paths]) for row in rows]
 
 
 @named("read.statuses")
