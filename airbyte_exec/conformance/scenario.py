@@ -32,6 +32,7 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
     names = Names(tag=f"{case.code.lower()}{secrets.token_hex(2)}")
     place = names.tag
     findings: list[Finding] = []
+    is_judged = False
     runs: list[Transcript] = []
     started = time.monotonic()
     config = _placed(lab.subject.used_config, place)
@@ -50,7 +51,15 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
             run = await lab.run(job)
             runs.append(run)
             given.runs = runs
-            findings += await _judged(given, body, sync, run, names, place=place)
+            found = await _judged(given, body, sync, run, names, place=place)
+            if found and body.get("given"):
+                if is_judged:
+                    break
+
+                raise NotApplicableError(f"what it builds on is not so, which other rules tell of: {found[0].message}")
+
+            findings += found
+            is_judged = is_judged or not body.get("given")
             if findings:
                 break
 

@@ -90,7 +90,7 @@ def test_a_store_with_types_may_null_a_value_of_another_type(tmp_path: Path) -> 
 def test_a_store_with_types_may_null_what_they_cannot_hold_where_it_says_so(tmp_path: Path) -> None:
     assert told(report_of(tmp_path, "DE17", ways=["typed"])) == {"DE17": []}
     silent = told(report_of(tmp_path, "DE17", ways=["typed"], flaws=["silent_nulls"]))
-    assert "nearest: big is null" in silent["DE17"][0]
+    assert "nearest: num is null" in silent["DE17"][0]
 
 
 def test_a_store_of_short_texts_may_cut_them_where_it_says_so(tmp_path: Path) -> None:

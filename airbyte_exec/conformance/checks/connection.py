@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from airbyte_exec.conformance.checks import Given, named
 from airbyte_exec.conformance.results import Finding
+from airbyte_exec.conformance.transcript import Line
 
 _STACK_TRACE = re.compile(
     r"Traceback \(most recent call last\)"  # Python
@@ -24,7 +26,7 @@ _STACK_TRACE = re.compile(
 def fault(given: Given) -> Iterable[Finding]:
     """CK3: a fault is told by one TRACE ERROR with a message."""
     for line in given.run.errors:
-        if not (line.body.get("error") or {}).get("message"):
+        if not (_error(line).get("message") or "").strip():
             yield Finding(message="the TRACE ERROR has no message", lines=(line,), run=given.run)
 
 
@@ -38,6 +40,15 @@ def no_stack_trace(given: Given) -> Iterable[Finding]:
                 yield Finding(message="a config that the spec does not allow: FAILED expected", lines=(line,), run=run)
             elif has_stack_trace(message):
                 yield Finding(message="the message for the user holds a stack trace", lines=(line,), run=run)
+
+        for line in run.errors:
+            if has_stack_trace(str(_error(line).get("message") or "")):
+                yield Finding(message="the message for the user holds a stack trace", lines=(line,), run=run)
+
+
+def _error(line: Line) -> Mapping[str, Any]:
+    found: Mapping[str, Any] | None = line.body.get("error")
+    return found or {}
 
 
 def has_stack_trace(text: str) -> bool:

@@ -121,14 +121,22 @@ def _lines(pairs: Sequence[tuple[str, Line]]) -> tuple[Line, ...]:
 
 
 def counts(run: Transcript, sync: Sync, *, needed: bool) -> Iterator[Finding]:
-    """Yield what is wrong with the counts of the states that came back.
+    """Yield what is wrong with the counts of the states that came back, in whatever order.
 
     Parameters:
         needed: a count must be there.
     """
-    for line, state in zip(run.states, sync.states, strict=False):
-        sent = state["sourceStats"]["recordCount"]
+    sent: dict[str, list[float]] = {}
+    for state in sync.states:
+        sent.setdefault(_value(state), []).append(state["sourceStats"]["recordCount"])
+
+    for line in run.states:
+        wanted = sent.get(_value(line.body))
+        if not wanted:
+            continue  # nobody sent it, which is told elsewhere
+
+        count = wanted.pop(0)
         said = (line.body.get("destinationStats") or {}).get("recordCount")
-        if said != sent and (needed or said is not None):
-            message = f"destinationStats.recordCount is {said}, and {sent} records were sent before that state"
+        if said != count and (needed or said is not None):
+            message = f"destinationStats.recordCount is {said}, and {count} records were sent before that state"
             yield Finding(message=message, lines=(line,), run=run)
