@@ -33,24 +33,14 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
     place = names.tag
     findings: list[Finding] = []
     is_judged = False
-    runs: list[Transcript] = []
+    given.runs = []
     started = time.monotonic()
     config = _placed(lab.subject.used_config, place)
     async with lab.alone(shared_place=config == dict(lab.subject.used_config)):
         for body in syncs:
             sync = make_sync(body, names)
-            which = body.get("config", "good")
-            chosen = config if which == "good" else inputs.config_of(lab.subject, which, given.spec)
-            job = Job(
-                command="write",
-                config=_placed(chosen, place),
-                catalog=sync.catalog,
-                send=tuple(sync.steps),
-                time_limit=case.time_limit,
-            )
-            run = await lab.run(job)
-            runs.append(run)
-            given.runs = runs
+            run = await lab.run(_job(lab, given, body, sync, config=config, place=place))
+            given.runs = [*given.runs, run]
             found = await _judged(given, body, sync, run, names, place=place)
             if found and body.get("given"):
                 if is_judged:
@@ -63,7 +53,19 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
             if findings:
                 break
 
-    return judged(case, findings, runs, time.monotonic() - started)
+    return judged(case, findings, given.runs, time.monotonic() - started)
+
+
+def _job(lab: Lab, given: Given, body: Mapping[str, Any], sync: Sync, *, config: Mapping[str, Any], place: str) -> Job:
+    which = body.get("config", "good")
+    chosen = config if which == "good" else inputs.config_of(lab.subject, which, given.spec)
+    return Job(
+        command="write",
+        config=_placed(chosen, place),
+        catalog=sync.catalog,
+        send=tuple(sync.steps),
+        time_limit=given.case.time_limit,
+    )
 
 
 async def _judged(

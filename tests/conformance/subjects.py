@@ -280,7 +280,11 @@ def _no_parquet(parts: Parts) -> None:
 
 
 def _fails_without_a_word(parts: Parts) -> None:
-    parts.given["bad_config"] = parts.config | {"check": {"status": "FAILED", "message": " "}}
+    parts.given["bad_config"] = parts.config | {
+        "store": "/dev/null/nowhere",
+        "lenient": True,
+        "check": {"status": "FAILED", "message": " "},
+    }
 
 
 def _garbage(parts: Parts) -> None:
