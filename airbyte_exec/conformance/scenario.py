@@ -41,14 +41,14 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
             sync = make_sync(body, names)
             run = await lab.run(_job(lab, given, body, sync, config=config, place=place))
             given.runs = [*given.runs, run]
-            found = await _judged(given, body, sync, run, names, place=place)
-            if found and body.get("given"):
+            try:
+                findings = await _broken(given, body, sync, run, names, place=place)
+            except NotApplicableError:
                 if is_judged:
-                    break
+                    break  # the rule was kept as far as it could be tried
 
-                raise NotApplicableError(f"what it builds on is not so, which other rules tell of: {found[0].message}")
+                raise
 
-            findings += found
             is_judged = is_judged or not body.get("given")
             if findings:
                 break
@@ -66,6 +66,21 @@ def _job(lab: Lab, given: Given, body: Mapping[str, Any], sync: Sync, *, config:
         send=tuple(sync.steps),
         time_limit=given.case.time_limit,
     )
+
+
+async def _broken(
+    given: Given, body: Mapping[str, Any], sync: Sync, run: Transcript, names: Names, *, place: str
+) -> list[Finding]:
+    """Return what a sync breaks.
+
+    Raises:
+        NotApplicableError: it is what the rule builds on, and not so.
+    """
+    found = await _judged(given, body, sync, run, names, place=place)
+    if found and body.get("given"):
+        raise NotApplicableError(f"what it builds on is not so, which other rules tell of: {found[0].message}")
+
+    return found
 
 
 async def _judged(

@@ -14,6 +14,11 @@ from typing import Any
 from airbyte_exec.conformance.checks.values import moment
 
 _LONGEST_TIME = 64  # characters; no date or time is longer
+_NOT_FINITE = {  # as a store of texts spells them
+    "NaN": ("nan",),
+    "Infinity": ("inf", "+inf", "infinity"),
+    "-Infinity": ("-inf", "-infinity"),
+}
 _FRACTION = re.compile(r"(?<=:\d\d)\.\d+")
 
 
@@ -97,6 +102,9 @@ def _same_text(wanted: str, value: Any) -> bool:
 
     if max(len(wanted), len(text)) > _LONGEST_TIME:
         return False
+
+    if wanted in _NOT_FINITE:
+        return text.lower() in _NOT_FINITE[wanted]
 
     first, second = moment(wanted), moment(text)
     if first is not None and first == second:
