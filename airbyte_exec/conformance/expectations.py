@@ -72,7 +72,7 @@ def _status(run: Transcript, wanted: str | None) -> Iterator[Finding]:
     for line in run.of("CONNECTION_STATUS"):
         if line.body["status"] != wanted:
             yield Finding(message=f"status {wanted} expected", lines=(line,), run=run)
-        elif wanted == "FAILED" and not line.body.get("message"):
+        elif wanted == "FAILED" and not (line.body.get("message") or "").strip():
             yield Finding(message="FAILED, and no message tells why", lines=(line,), run=run)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -181,22 +182,22 @@ async def _finish(child: Child, transcript: Transcript) -> None:
 
 async def _feed(child: Child, steps: Sequence[Send], watch: _Watch) -> None:
     try:
-        for step in steps:
+        for step, after in zip(steps, [*steps[1:], Send()], strict=True):
+            if step.echoes and after.kill and not after.lines:
+                watch.kill_at(step.echoes, child.pid)
+
             await child.write(step.lines)
             if step.echoes:
                 with anyio.move_on_after(ECHO_LIMIT):
                     await watch.echoes(step.echoes)
 
             if step.kill:
-                watch.transcript.stop = "killed"
-                os.killpg(child.pid, 9)
+                watch.kill(child.pid)
                 return
 
         await child.close_stdin()
     except StdinClosed:
         return  # it ended early: its exit code tells the rest
-    except ProcessLookupError:
-        return
 
 
 class _Watch:
@@ -212,6 +213,18 @@ class _Watch:
         self._states = 0
         self._start = time.monotonic()
         self._news = anyio.Event()
+        self._kill_at: tuple[int, int] | None = None  # after so many states, and whom
+
+    def kill_at(self, states: int, pid: int) -> None:
+        """Kill a process at the very moment at which so many states have come: not a write later, nor a task switch."""
+        self._kill_at = (states, pid)
+
+    def kill(self, pid: int) -> None:
+        """Kill a process with its group, once."""
+        if self.transcript.stop != "killed":
+            self.transcript.stop = "killed"
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
 
     async def read(self, child: Child) -> None:
         """Read to the end of stdout, or to what no connector should write."""
@@ -248,6 +261,9 @@ class _Watch:
 
     def _take(self, raw: bytes, at: float) -> None:
         self._number += 1
+        if self._kill_at is not None and self._states + 1 >= self._kill_at[0] and _is_state(raw):
+            self.kill(self._kill_at[1])
+
         line = read_line(self._number, raw.rstrip(b"\r"), round(at, 4), self.masker.mask)
         if line is None:
             return
@@ -257,6 +273,14 @@ class _Watch:
         if line.type == "STATE":
             self._states += 1
             self._news.set()
+
+
+def _is_state(raw: bytes) -> bool:
+    """Tell whether a line is a state, before it is looked at with care: a process that is to be killed goes on."""
+    try:
+        return b'"STATE"' in raw and json.loads(raw)["type"] == "STATE"
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 async def _ignore(config: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 from airbyte_exec.conformance.jobs import Send
 from airbyte_exec.conformance.transcript import Key
 
+_STEPS = ("record", "records", "state", "global", "legacy", "status", "raw", "raw_bytes", "raw_record", "await", "kill")
 _FIELDS = {"id": {"type": "integer"}, "name": {"type": ["null", "string"]}}
 
 
@@ -41,8 +43,11 @@ class Names:
     tag: str
 
     def key(self, label: str) -> Key:
-        """Return the stream of a label: `name`, or `namespace/name`."""
+        """Return the stream of a label: `name`, `namespace/name`, or `namespace/=name` for that very name in it."""
         namespace, slash, name = label.rpartition("/")
+        if name.startswith("="):
+            return name[1:], f"{namespace}_{self.tag}"
+
         return (
             f"{name} {self.tag}" if " " in name else f"{name}_{self.tag}",
             f"{namespace}_{self.tag}" if slash else None,
@@ -99,7 +104,7 @@ class _Writer:
     _now: int = field(default_factory=lambda: int(time.time() * 1000))
 
     def take(self, step: Mapping[str, Any]) -> None:
-        for name in ("record", "records", "state", "global", "legacy", "status", "raw", "raw_record", "await", "kill"):
+        for name in _STEPS:
             if name in step:
                 getattr(self, f"_{name}")(step)
                 return
@@ -139,6 +144,9 @@ class _Writer:
 
     def _raw(self, step: Mapping[str, Any]) -> None:
         self._lines.append(step["raw"].encode() + b"\n")
+
+    def _raw_bytes(self, step: Mapping[str, Any]) -> None:
+        self._lines.append(base64.b64decode(step["raw_bytes"]) + b"\n")
 
     def _state(self, step: Mapping[str, Any]) -> None:
         label = step["state"]
@@ -196,9 +204,9 @@ def _filled(value: Any, number: int) -> Any:
     return value.replace("{n}", str(number)) if isinstance(value, str) else value
 
 
-def filled(value: Any) -> Any:
-    """Return an expected value with its long texts."""
-    return _filled(value, 0)
+def filled(value: Any, number: int = 0) -> Any:
+    """Return an expected value with its long texts, and its number."""
+    return _filled(value, number)
 
 
 def shortened(value: Any, limit: int | None) -> Any:

@@ -22,8 +22,8 @@ def with_modes(case: Case, spec: Mapping[str, Any] | None) -> list[dict[str, Any
     Raises:
         NotApplicableError: the destination has no such mode.
     """
-    syncs: list[dict[str, Any]] = [dict(sync) for sync in case.input["syncs"]]
     supported = (spec or {}).get("supported_destination_sync_modes")
+    syncs: list[dict[str, Any]] = [dict(sync) for sync in case.input["syncs"] if _is_for(sync, supported)]
     times = Counter(about["name"] for sync in syncs for about in sync["streams"])
     breaks_off = any(not sync.get("complete", True) for sync in syncs)
     is_killed = any("kill" in step for sync in syncs for step in sync["send"])
@@ -36,6 +36,11 @@ def with_modes(case: Case, spec: Mapping[str, Any] | None) -> list[dict[str, Any
         ]
 
     return syncs
+
+
+def _is_for(sync: Mapping[str, Any], supported: Sequence[str] | None) -> bool:
+    """Tell whether a destination can be sent a sync that is for those with a mode."""
+    return supported is None or "only_with" not in sync or sync["only_with"] in supported
 
 
 def _with_mode(about: Mapping[str, Any], supported: Sequence[str] | None, *, once: bool, ends: bool) -> dict[str, Any]:

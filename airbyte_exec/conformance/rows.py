@@ -41,7 +41,7 @@ def row_of(columns: Mapping[str, Any]) -> Row:
 
 def _value(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
 
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:

@@ -32,29 +32,55 @@ async def try_scenario(lab: Lab, given: Given) -> Result:
     names = Names(tag=f"{case.code.lower()}{secrets.token_hex(2)}")
     place = names.tag
     findings: list[Finding] = []
-    runs: list[Transcript] = []
+    is_judged = False
+    given.runs = []
     started = time.monotonic()
     config = _placed(lab.subject.used_config, place)
     async with lab.alone(shared_place=config == dict(lab.subject.used_config)):
         for body in syncs:
             sync = make_sync(body, names)
-            which = body.get("config", "good")
-            chosen = config if which == "good" else inputs.config_of(lab.subject, which, given.spec)
-            job = Job(
-                command="write",
-                config=_placed(chosen, place),
-                catalog=sync.catalog,
-                send=tuple(sync.steps),
-                time_limit=case.time_limit,
-            )
-            run = await lab.run(job)
-            runs.append(run)
-            given.runs = runs
-            findings += await _judged(given, body, sync, run, names, place=place)
+            run = await lab.run(_job(lab, given, body, sync, config=config, place=place))
+            given.runs = [*given.runs, run]
+            try:
+                findings = await _broken(given, body, sync, run, names, place=place)
+            except NotApplicableError:
+                if is_judged:
+                    break  # the rule was kept as far as it could be tried
+
+                raise
+
+            is_judged = is_judged or not body.get("given")
             if findings:
                 break
 
-    return judged(case, findings, runs, time.monotonic() - started)
+    return judged(case, findings, given.runs, time.monotonic() - started)
+
+
+def _job(lab: Lab, given: Given, body: Mapping[str, Any], sync: Sync, *, config: Mapping[str, Any], place: str) -> Job:
+    which = body.get("config", "good")
+    chosen = config if which == "good" else inputs.config_of(lab.subject, which, given.spec)
+    return Job(
+        command="write",
+        config=_placed(chosen, place),
+        catalog=sync.catalog,
+        send=tuple(sync.steps),
+        time_limit=given.case.time_limit,
+    )
+
+
+async def _broken(
+    given: Given, body: Mapping[str, Any], sync: Sync, run: Transcript, names: Names, *, place: str
+) -> list[Finding]:
+    """Return what a sync breaks.
+
+    Raises:
+        NotApplicableError: it is what the rule builds on, and not so.
+    """
+    found = await _judged(given, body, sync, run, names, place=place)
+    if found and body.get("given"):
+        raise NotApplicableError(f"what it builds on is not so, which other rules tell of: {found[0].message}")
+
+    return found
 
 
 async def _judged(

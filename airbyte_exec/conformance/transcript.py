@@ -53,6 +53,12 @@ class Line:
         """Whether it is a TRACE ERROR, however incomplete: that is one, whatever else the line is."""
         return (self.message or {}).get("type") == "TRACE" and self.body.get("type") == "ERROR"
 
+    @property
+    def error(self) -> dict[str, Any]:
+        """What a TRACE ERROR says; empty where it is incomplete."""
+        found = self.body.get("error")
+        return found if isinstance(found, dict) else {}
+
 
 _BODIES = {
     "RECORD": "record",
@@ -167,10 +173,6 @@ def _is_plain_log(log: Any) -> bool:
     )
 
 
-def _as_object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 @dataclass(kw_only=True)
 class Transcript:
     """One command of a connector, from its start to its end.
@@ -259,7 +261,7 @@ class Transcript:
     @property
     def trace_errors(self) -> list[dict[str, Any]]:
         """What the TRACE ERROR messages say."""
-        return [_as_object(line.body.get("error")) for line in self.errors]
+        return [line.error for line in self.errors]
 
     @property
     def catalog(self) -> dict[str, Any]:

@@ -279,6 +279,22 @@ def _no_parquet(parts: Parts) -> None:
     parts.config["streams"][2]["data"] = [row for row in FILES if "parquet" not in row["_ab_source_file_url"]]
 
 
+def _fails_without_a_word(parts: Parts) -> None:
+    parts.given["bad_config"] = parts.config | {
+        "store": "/dev/null/nowhere",
+        "lenient": True,
+        "check": {"status": "FAILED", "message": " "},
+    }
+
+
+def _garbage(parts: Parts) -> None:
+    parts.config.update(ways=["short_texts"], flaws=["tells_garbage"])
+
+
+def _zeroes(parts: Parts) -> None:
+    parts.config.update(ways=["typed"], flaws=["zeroes_misfits"])
+
+
 def _typed_silently(parts: Parts) -> None:
     parts.config.update(ways=["typed"], flaws=["silent_nulls"])
 
@@ -348,6 +364,7 @@ SOURCES: list[tuple[str, str, Change]] = [
 DESTINATIONS: list[tuple[str, str, Change]] = [
     ("CK1", "FAILED for a good config", _setting(**FAILED)),
     ("CK2", "SUCCEEDED for a store that cannot be used", _setting(lenient=True)),
+    ("CK2", "FAILED without a word", _fails_without_a_word),
     ("DE3", "the last state never comes back", _setting(echo="all_but_last")),
     ("DE3", "states without their envelope", _setting(echo="unenveloped")),
     ("DE3", "states without their counts", _setting(echo="without_counts")),
@@ -355,24 +372,55 @@ DESTINATIONS: list[tuple[str, str, Change]] = [
     ("DE3", "states whose long numbers are rounded", _setting(echo="rounded")),
     ("DE4", "meta.changes is lost", _flaw("drops_meta")),
     ("DE4", "a count that is one too low", _setting(destination_stats="wrong")),
+    ("DE4", "counts of all records so far", _setting(destination_stats="running")),
+    ("DE4", "counts that are always one", _setting(destination_stats="one")),
     ("DE5", "states in another order", _setting(echo="out_of_order")),
     ("DE5", "states that nobody sent", _setting(echo="early")),
     ("DE5", "LEGACY states are kept", _setting(echo="typed_only")),
+    ("DE5", "states without their namespaces", _setting(echo="without_namespaces")),
+    ("DE5", "names in small letters", _setting(echo="lower_names")),
     ("DE6", "rows are written after the state came back", _flaw("late_store")),
+    ("DE6", "rows are written right after the state came back", _flaw("echoes_first")),
+    ("DE6", "only the first state is durable", _flaw("first_commit_only")),
+    ("DE6", "a state of all streams makes one durable", _flaw("global_commits_first")),
     ("DE7", "overwriting leaves the old rows", _flaw("overwrite_appends")),
+    ("DE7", "overwriting without records leaves the old rows", _flaw("overwrite_keeps_if_empty")),
+    ("DE7", "overwriting empties other streams of the catalog", _flaw("overwrite_empties_catalog")),
+    ("DE7", "overwriting empties that name in all namespaces", _flaw("overwrite_ignores_namespace")),
     ("DE8", "equal rows become one", _flaw("append_distinct")),
+    ("DE8", "rows of one key become one", _flaw("append_merges_keys")),
     ("DE9", "the first row of a key stays", _flaw("dedup_keeps_first")),
+    ("DE9", "the row that comes last stays", _flaw("dedup_last_comes")),
+    ("DE9", "numbers are compared as texts", _flaw("dedup_text_cursor")),
+    ("DE9", "what the newer row has not is kept of the older one", _flaw("dedup_keeps_filled")),
+    ("DE9", "an old delete removes a newer row", _flaw("dedup_late_delete")),
     ("DE10", "no namespaces", _flaw("ignores_namespace")),
+    ("DE10", "a stream without a namespace lies in that of another", _flaw("shares_without_namespace")),
     ("DE11", "newlines are lost", _flaw("loses_newlines")),
+    ("DE11", "no stream may be named by a word of SQL", _flaw("refuses_words")),
     ("DE12", "long texts are cut", _flaw("truncates_text")),
+    ("DE12", "one of thousands is another", _flaw("loses_midway")),
+    ("DE12", "a text that is told to be cut is another", _garbage),
     ("DE13", "a refresh leaves the old rows", _flaw("truncate_keeps")),
+    ("DE13", "a refresh without records leaves the old rows", _flaw("truncate_keeps_if_empty")),
+    ("DE13", "a refresh of rows with keys leaves the old ones", _flaw("truncate_keeps_keyed")),
     ("DE14", "the rows of the first attempt are forgotten", _flaw("forgets_attempt")),
     ("DE14", "an end of input without a status is success", _flaw("accepts_silence")),
+    ("DE14", "any stream that is COMPLETE will do", _flaw("accepts_any_complete")),
+    ("DE14", "so will one of that name in another namespace", _flaw("accepts_named_complete")),
     ("DE15", "the rows of a cancelled refresh are dropped", _flaw("drops_staged")),
     ("DE16", "no other fields are allowed", _flaw("rigid")),
+    ("DE16", "a text cannot become a number", _flaw("refuses_narrowing")),
     ("DE17", "NaN ends the write", _flaw("chokes_on_nan")),
     ("DE17", "what does not fit is null, and nothing says so", _typed_silently),
+    ("DE17", "what is no number is 0", _zeroes),
     ("DE18", "states of other streams are left out", _setting(echo="known_streams")),
+    ("DE18", "no count", _setting(destination_stats="streams_only")),
     ("DE19", "a line that is no message ends the write", _setting(strict=True)),
+    ("DE19", "bytes that are no text end the write", _flaw("chokes_on_bytes")),
+    ("DE19", "JSON that is no object ends the write", _flaw("chokes_on_lists")),
+    ("DE19", "JSON without a type ends the write", _flaw("chokes_on_typeless")),
+    ("DE19", "the record behind such a line is lost", _flaw("skips_after_noise")),
     ("DE20", "an error is kept silent", _flaw("swallows_errors")),
+    ("DE20", "an error without a word", _flaw("says_nothing")),
 ]

@@ -270,7 +270,7 @@ def test_each_case_is_read_at_its_own_place() -> None:
 
 def report_of(folder: Path, adapter: ReadBack) -> Report:
     subject = subject_of(f"path:{DESTINATION_MINI}", config={"store": str(folder / "store")}, read_back=adapter)
-    return run(subject, rules="DE5,DE8")
+    return run(subject, rules="DE3,DE5,DE8")
 
 
 class Burning:
@@ -283,9 +283,13 @@ class Burning:
 
 
 def test_rows_that_cannot_be_read_break_their_rule_and_not_the_suite(tmp_path: Path) -> None:
-    (broken,) = report_of(tmp_path, Burning()).broken
-    assert broken.case.code == "DE8"
+    report = report_of(tmp_path, Burning())
+    (broken,) = report.broken
+    assert broken.case.code == "DE3"
     assert "the disk is on fire" in broken.findings[0].message
+    (skipped,) = [result for result in report.results if result.status == "skip"]
+    assert skipped.case.code == "DE8"
+    assert "the disk is on fire" in str(skipped.reason)
     (broken,) = report_of(tmp_path, read_back("command:false")).broken
     assert "the rows cannot be read back" in broken.findings[0].message
 

@@ -214,6 +214,12 @@ def test_a_stack_trace_for_the_user_is_known_in_any_language(trace: str) -> None
     assert found(report) == {"CK4": ["the message for the user holds a stack trace"]}
 
 
+def test_a_stack_trace_in_an_error_is_for_the_user_too() -> None:
+    trace = step("trace_error", message='Traceback (most recent call last):\n  File "x.py", line 1')
+    report = report_of("CK4", check={"status": "FAILED", "message": "no"}, lenient=True, script={"check": [trace]})
+    assert found(report) == {"CK4": ["the message for the user holds a stack trace"]}
+
+
 @pytest.mark.parametrize(
     "message",
     ["The host is not there.\n  at example.com (port 5432)", "Sign in at https://example.com:8080/", "#1 of 2 (a): b"],

@@ -55,15 +55,25 @@ GOOD_IMAGE = {
 }
 
 
+def entrypoint(*words: str) -> dict[str, object]:
+    return {**GOOD_IMAGE["Config"], "Entrypoint": [*words], "Env": [f"AIRBYTE_ENTRYPOINT={' '.join(words)}"]}
+
+
 @pytest.mark.parametrize(
     ("code", "change"),
     [
         ("", {}),
         ("IM1", {"Config": GOOD_IMAGE["Config"] | {"Env": []}}),
         ("IM1", {"Config": GOOD_IMAGE["Config"] | {"Env": ["AIRBYTE_ENTRYPOINT=python main.py"]}}),
+        ("IM1", {"Config": entrypoint("bash", "bin/start")}),
+        ("IM1", {"Config": entrypoint("node", "dist/index.js")}),
+        ("IM1", {"Config": entrypoint("node", "index.mjs")}),
+        ("", {"Config": entrypoint("python", "-m", "source_x", "--docs", "https://example.com/a")}),
+        ("", {"Config": entrypoint("/airbyte/bin/source", "--module", "a/b")}),
         ("IM2", {"Config": GOOD_IMAGE["Config"] | {"Labels": None}}),
         ("IM3", {"Probe": {"uid": "0", "name": "root", "writable": True}}),
         ("IM3", {"Probe": {"uid": "65534", "name": "nobody", "writable": True}}),
+        ("IM3", {"Probe": {"uid": "1000", "name": "node", "writable": True}}),
         ("IM3", {"Probe": {"uid": "65533", "name": None, "writable": True}}),
         ("", {"Probe": {"uid": "1000", "name": None, "writable": True}}),
         ("", {"Probe": {"uid": "1001", "name": "airbyte", "writable": True}}),

@@ -24,7 +24,7 @@ _STACK_TRACE = re.compile(
 def fault(given: Given) -> Iterable[Finding]:
     """CK3: a fault is told by one TRACE ERROR with a message."""
     for line in given.run.errors:
-        if not str((line.body.get("error") or {}).get("message") or "").strip():
+        if not str(line.error.get("message") or "").strip():
             yield Finding(message="the TRACE ERROR has no message", lines=(line,), run=given.run)
 
 
@@ -37,6 +37,10 @@ def no_stack_trace(given: Given) -> Iterable[Finding]:
             if line.body["status"] != "FAILED":
                 yield Finding(message="a config that the spec does not allow: FAILED expected", lines=(line,), run=run)
             elif has_stack_trace(message):
+                yield Finding(message="the message for the user holds a stack trace", lines=(line,), run=run)
+
+        for line in run.errors:
+            if has_stack_trace(str(line.error.get("message") or "")):
                 yield Finding(message="the message for the user holds a stack trace", lines=(line,), run=run)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from airbyte_exec.conformance.checks.values import moment
+from airbyte_exec.conformance.checks.likeness import is_cut, same
 from airbyte_exec.conformance.messages import Names, filled
 from airbyte_exec.conformance.readback import ReadBack
 from airbyte_exec.conformance.results import Finding
@@ -21,10 +18,13 @@ _MOST = 5
 
 
 def failure_types(run: Transcript) -> Iterator[Finding]:
-    """Yield the errors that do not say of which kind they are."""
+    """Yield the errors that do not say of which kind they are, or nothing to the user."""
     for line in run.errors:
-        if not (line.body.get("error") or {}).get("failure_type"):
+        if not line.error.get("failure_type"):
             yield Finding(message="the TRACE ERROR has no failure_type", lines=(line,), run=run)
+
+        if not str(line.error.get("message") or "").strip():
+            yield Finding(message="the TRACE ERROR has no message", lines=(line,), run=run)
 
 
 def stored(adapter: ReadBack, wanted: Mapping[str, Any], names: Names, run: Transcript) -> list[Finding]:
@@ -53,40 +53,72 @@ def compared(wanted: Any, have: Sequence[Row]) -> str | None:
         return None if len(have) == count else f"{count} rows expected, {len(have)} are there"
 
     words = wanted if isinstance(wanted, Mapping) else {"rows": wanted}
-    rows = [filled(row) for row in words.get("contains") or words.get("rows", ())]
-    left = list(have)
+    rows = list(_each(words.get("contains") or words.get("rows", ())))
+    left = _Rows(have)
     for row in rows:
-        if not _take(row, left):
-            return f"this row is not there: {json.dumps(row, ensure_ascii=False)[:300]}{_nearest(row, left)}"
+        if not left.take(row):
+            return f"this row is not there: {json.dumps(row, ensure_ascii=False)[:300]}{_nearest(row, left.like(row))}"
 
     for row in words.get("besides", ()):
-        _take(row, left)
+        left.take(row)
 
-    return None if "contains" in words or not left else f"{len(rows)} rows expected, {len(have)} are there"
+    return None if "contains" in words or not left.count else f"{len(rows)} rows expected, {len(have)} are there"
 
 
-def _take(wanted: Row, rows: list[Row]) -> bool:
-    """Take the row that is as wanted away from others; return whether there is one."""
-    for number, row in enumerate(rows):
-        if all(_holds(row, name, value) for name, value in wanted.items()):
-            del rows[number]
-            return True
+def _each(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield rows with their long texts; `{"$times": n, "row": row}` is n rows, `{n}` in them the number of each."""
+    for row in rows:
+        if "$times" in row:
+            yield from (filled(row["row"], number) for number in range(1, row["$times"] + 1))
+        else:
+            yield filled(row)
 
-    return False
+
+class _Rows:
+    """Rows of a store, found by their `id`: of thousands, each would else be held against each."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.count = len(rows)
+        self._by_id: dict[int | None, list[Row]] = {}
+        for row in rows:
+            self._by_id.setdefault(_whole(row.get("id")), []).append(row)
+
+    def like(self, wanted: Row) -> list[Row]:
+        """Return the rows that may be as wanted: those of its `id`, if it has one, and those that have no such."""
+        number = _whole(wanted.get("id"))
+        found = self._by_id.values() if number is None else (self._by_id.get(key, []) for key in (number, None))
+        return [row for rows in found for row in rows]
+
+    def take(self, wanted: Row) -> bool:
+        """Take the row that is as wanted away from the others; return whether there is one."""
+        for row in self.like(wanted):
+            if all(_holds(row, name, value) for name, value in wanted.items()):
+                rows = self._by_id[_whole(row.get("id"))]
+                del rows[next(at for at, each in enumerate(rows) if each is row)]
+                self.count -= 1
+                return True
+
+        return False
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number, in whatever type a store has it; None for anything else."""
+    try:
+        number = None if isinstance(value, bool) else Decimal(value)
+        return None if number is None or number != number.to_integral_value() else int(number)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
 
 
 def _nearest(wanted: Row, rows: Sequence[Row]) -> str:
     """Return what is another in the row that is most like one; nothing where none is like it."""
-
-    def others(row: Row) -> list[str]:
-        return [name for name, value in wanted.items() if not _holds(row, name, value)]
-
-    found = min(rows, key=lambda row: len(others(row)), default=None)
-    if found is None or len(others(found)) == len(wanted):
+    others = [[name for name, value in wanted.items() if not _holds(row, name, value)] for row in rows]
+    found = min(zip(others, rows, strict=True), key=lambda pair: len(pair[0]), default=None)
+    if found is None or len(found[0]) == len(wanted):
         return ""
 
-    names = others(found)[:_MOST]
-    return "; nearest: " + ", ".join(f"{name} is {json.dumps(found.get(name), default=str)[:80]}" for name in names)
+    names, row = found[0][:_MOST], found[1]
+    return "; nearest: " + ", ".join(f"{name} is {json.dumps(row.get(name), default=str)[:80]}" for name in names)
 
 
 def _holds(row: Row, name: str, wanted: Any) -> bool:
@@ -95,10 +127,11 @@ def _holds(row: Row, name: str, wanted: Any) -> bool:
     `{"$or_told": value}`: what a typed store cannot hold may be null or cut, where `_airbyte_meta` tells of it, as
     the protocol has it (airbyte_protocol.yaml, AirbyteRecordMessageMetaChange).
     """
+    value = row.get(name)
     if isinstance(wanted, Mapping) and "$or_told" in wanted:
-        return _same(wanted["$or_told"], row.get(name)) or name in _told(row)
+        return same(wanted["$or_told"], value) or (name in _told(row) and is_cut(wanted["$or_told"], value))
 
-    return _same(wanted, row.get(name))
+    return same(wanted, value)
 
 
 def _told(row: Row) -> set[Any]:
@@ -106,85 +139,3 @@ def _told(row: Row) -> set[Any]:
     meta = row.get("_airbyte_meta")
     changes = meta.get("changes") if isinstance(meta, Mapping) else None
     return {each.get("field") for each in changes or () if isinstance(each, Mapping)}
-
-
-def _same(wanted: Any, value: Any) -> bool:
-    if isinstance(wanted, Mapping):
-        if "$any_of" in wanted:
-            return any(_same(each, value) for each in wanted["$any_of"])
-
-        if "$set" in wanted:
-            return value is not None
-
-        return isinstance(value, Mapping) and all(_same(inner, value.get(name)) for name, inner in wanted.items())
-
-    if isinstance(wanted, list):
-        is_alike = isinstance(value, list) and len(value) == len(wanted)
-        return is_alike and all(map(_same, wanted, value))
-
-    if isinstance(wanted, bool):  # a store without a type for it has numbers
-        return str(value).lower() in (("true", "1") if wanted else ("false", "0"))
-
-    if wanted is None or value is None:
-        return wanted is value
-
-    if isinstance(wanted, int | float):
-        return _same_number(wanted, value)
-
-    return _same_text(str(wanted), value)
-
-
-def _same_number(wanted: float, value: Any) -> bool:
-    try:
-        if isinstance(value, bool):
-            return False
-
-        if isinstance(wanted, int):  # 1.9 is not 1, and a float of 2^53 not the number after it
-            return Decimal(value) == wanted
-
-        return math.isclose(float(value), wanted)
-    except (TypeError, ValueError, ArithmeticError):
-        return False
-
-
-def _same_text(wanted: str, value: Any) -> bool:
-    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
-        value = value.isoformat()
-
-    if (data := _binary(value)) is not None and _same_data(wanted, data):
-        return True
-
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    if text in (wanted, json.dumps(wanted), json.dumps(wanted, ensure_ascii=False)):  # JSON as text, where it is both
-        return True
-
-    first, second = moment(wanted), moment(text)
-    if first is not None and first == second:
-        return True
-
-    return _same_time(wanted, text)
-
-
-def _same_time(wanted: str, text: str) -> bool:
-    try:
-        return datetime.time.fromisoformat(wanted) == datetime.time.fromisoformat(text)
-    except (ValueError, TypeError):
-        return False
-
-
-def _binary(value: Any) -> bytes | None:
-    """Return the bytes of a column that is not of texts, also as Postgres writes them; None for any other value."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
-
-    try:
-        return bytes.fromhex(value[2:]) if isinstance(value, str) and value.startswith("\\x") else None
-    except ValueError:
-        return None
-
-
-def _same_data(wanted: str, data: bytes) -> bool:
-    try:
-        return base64.b64decode(wanted, validate=True) == data
-    except ValueError:
-        return False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from airbyte_exec.conformance.checks.values import text_of
 from airbyte_exec.conformance.messages import Sync
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Key, Line, Transcript, key_of
@@ -29,12 +29,12 @@ def _value(state: Mapping[str, Any]) -> str:
         kept["stream"] = _of_stream(kept["stream"])
     elif kept["type"] == "GLOBAL":
         body = _filled(kept["global"])
-        kept["global"] = {**body, "stream_states": sorted(map(_text, map(_of_stream, body["stream_states"])))}
+        kept["global"] = {**body, "stream_states": sorted(map(text_of, map(_of_stream, body["stream_states"])))}
 
     if "sourceStats" in kept:
         kept["sourceStats"] = _filled(kept["sourceStats"])
 
-    return _text(kept)
+    return text_of(kept)
 
 
 def _of_stream(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,21 +43,6 @@ def _of_stream(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _filled(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
-
-
-def _text(value: Any) -> str:
-    return json.dumps(_plain(value), sort_keys=True)
-
-
-def _plain(value: Any) -> Any:
-    """Return a JSON value with its whole numbers as integers: 25 and 25.0 are one number."""
-    if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
-
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def echoes(run: Transcript, sync: Sync, wanted: str | None) -> Iterator[Finding]:
@@ -121,14 +106,22 @@ def _lines(pairs: Sequence[tuple[str, Line]]) -> tuple[Line, ...]:
 
 
 def counts(run: Transcript, sync: Sync, *, needed: bool) -> Iterator[Finding]:
-    """Yield what is wrong with the counts of the states that came back.
+    """Yield what is wrong with the counts of the states that came back, in whatever order.
 
     Parameters:
         needed: a count must be there.
     """
-    for line, state in zip(run.states, sync.states, strict=False):
-        sent = state["sourceStats"]["recordCount"]
+    sent: dict[str, list[float]] = {}
+    for state in sync.states:
+        sent.setdefault(_value(state), []).append(state["sourceStats"]["recordCount"])
+
+    for line in run.states:
+        wanted = sent.get(_value(line.body))
+        if not wanted:
+            continue  # nobody sent it, which is told elsewhere
+
+        count = wanted.pop(0)
         said = (line.body.get("destinationStats") or {}).get("recordCount")
-        if said != sent and (needed or said is not None):
-            message = f"destinationStats.recordCount is {said}, and {sent} records were sent before that state"
+        if said != count and (needed or said is not None):
+            message = f"destinationStats.recordCount is {said}, and {count} records were sent before that state"
             yield Finding(message=message, lines=(line,), run=run)

@@ -10,6 +10,8 @@ from airbyte_exec.conformance.checks import Given, NotApplicableError, named
 from airbyte_exec.conformance.results import Finding
 from airbyte_exec.conformance.transcript import Line
 
+_PROGRAMS = ("python", "python3", "java", "node", "sh", "bash")  # found on the PATH, so in any folder
+_SCRIPTS = (".py", ".sh", ".jar", ".js", ".mjs", ".cjs")
 _USER, _UID = "airbyte", "1000"  # by airbyte-protocol-docker.md
 
 
@@ -33,14 +35,23 @@ def entrypoint(given: Given) -> Iterable[Finding]:
     elif said != " ".join(real):
         yield _at(given, f"AIRBYTE_ENTRYPOINT is {said!r}, and ENTRYPOINT is {' '.join(real)!r}")
 
-    for word in (said.split() or [""])[:1]:
-        looks_like_program = word in ("python", "python3", "java", "node", "sh", "bash")
-        if word and not word.startswith("/") and not looks_like_program:
+    for number, word in enumerate(said.split()):
+        if _is_relative(word, number):
             yield _at(given, f"{word!r} is no absolute path: the platform starts it in another folder")
 
-    for word in said.split()[1:]:
-        if word.endswith((".py", ".sh", ".jar")) and not word.startswith("/"):
-            yield _at(given, f"{word!r} is no absolute path: the platform starts it in another folder")
+
+def _is_relative(word: str, number: int) -> bool:
+    """Tell whether a word of an entrypoint is a path that depends on the folder.
+
+    Behind the program and its script a slash may stand in anything, such as a URL or the name of a module.
+    """
+    if word.startswith(("/", "-")):
+        return False
+
+    if (number <= 1 and "/" in word) or word.startswith(("./", "../")):
+        return True
+
+    return word.endswith(_SCRIPTS) or (number == 0 and word not in _PROGRAMS)
 
 
 @named("image.labels")
@@ -70,7 +81,7 @@ def user(given: Given) -> Iterable[Finding]:
     found = []
     if "0" in (uid, name) or name == "root":
         found.append(_at(given, "it runs as root"))
-    elif uid != _UID and name != _USER:
+    elif name != _USER if name else uid != _UID:
         who = f"{name} (uid {uid})" if name and uid else name or f"uid {uid}"
         found.append(_at(given, f"it runs as {who}, and not as {_USER} (uid {_UID})"))
 
