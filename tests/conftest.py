@@ -39,9 +39,12 @@ def why_no_index() -> str | None:
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C also where a shell runs the suite in the background: children inherit that a signal is ignored."""
+    """Hear signals that a shell in the background, or nohup, has us ignore: children inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
