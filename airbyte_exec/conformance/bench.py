@@ -209,7 +209,7 @@ def _expected(case: Case, runs: Sequence[Transcript]) -> Iterator[Finding]:
         if expect:
             yield from expectations.judge(run, expect, case.time_limit)
         elif before is None or not case.input.get("each_run"):
-            _check_ended([run])
+            _check_ended(run)
 
         before = run
 
@@ -238,8 +238,7 @@ def not_judged(error: Exception, run: Transcript | None = None) -> Finding:
     return Finding(message=f"what it wrote cannot be judged: {type(error).__name__}: {error}", run=run)
 
 
-def _check_ended(runs: Sequence[Transcript]) -> None:
+def _check_ended(run: Transcript) -> None:
     """Raise where a command did not come to its end, which another rule tells of."""
-    for run in runs:
-        if run.stop in ("timeout", "flood", "not started"):
-            raise NotApplicableError(f"`{run.command}` did not come to its end")
+    if run.stop in ("timeout", "flood", "not started"):
+        raise NotApplicableError(f"`{run.command}` did not come to its end")
